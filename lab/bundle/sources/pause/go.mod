@@ -1,0 +1,3 @@
+module quorum.test/pause
+
+go 1.26.0

