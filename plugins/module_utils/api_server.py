@@ -1,0 +1,51 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask a node's own API server whether it is ready."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from pathlib import Path
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import CA_CERTIFICATE, ApiServer
+
+
+def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """Trust one CA alone. Not create_default_context: its strict X.509 rules refuse CAs made by other tools."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=str(ca))
+    if certificate:
+        context.load_cert_chain(str(certificate), str(key) if key else None)
+    return context
+
+
+def why_not_ready(root: Path, server: ApiServer, timeout: float = 2.0) -> str | None:
+    """Return None when ``/readyz`` says ok, or else why it is not: one sentence."""
+    where = f"https://{f'[{server.address}]' if ':' in server.address else server.address}:{server.port}/readyz"
+    try:
+        connection = http.client.HTTPSConnection(server.address, server.port, timeout=timeout, context=tls_context(root / CA_CERTIFICATE))
+        try:
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            body = answer.read(4096).decode("utf-8", "replace")
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        return f"{where} does not answer: {error}"
+    if answer.status == 200:
+        return None
+    failing = [line[3:] for line in body.splitlines() if line.startswith("[-]")]
+    return f"{where} answers {answer.status}: {', '.join(failing) or body.strip()[:200]}"
+
+
+def wait_ready(root: Path, server: ApiServer, timeout: float) -> str | None:
+    """Wait until the API server is ready, at most ``timeout`` seconds; return why it is not, or None."""
+    deadline = time.monotonic() + timeout
+    while True:
+        reason = why_not_ready(root, server)
+        if reason is None or time.monotonic() >= deadline:
+            return reason
+        time.sleep(0.2)

@@ -1,0 +1,429 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Initialise the first control plane of a cluster with kubeadm."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_init
+short_description: Initialise the first control plane of a cluster
+version_added: 0.1.0
+author: Quorum contributors (@quorum)
+description:
+  - Runs C(kubeadm init) with configuration documents of API C(kubeadm.k8s.io/v1beta4), which Kubernetes 1.31 and later understand,
+    handed over on standard input.
+  - Does nothing on a control plane that serves. Refuses a node that belongs to a cluster in another way.
+  - An initialisation that was killed is recognised; with O(reset=true) it is taken back and done again, with the same cluster CA.
+  - Returns no secret. kubeadm is told to print neither the bootstrap token nor the certificate key; both expire, and
+    M(quorum.kubeadm.join_credentials) mints fresh ones when a node is to join.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  phase:
+    description:
+      - V(full) initialises the control plane.
+      - V(certificate_authority) makes the cluster's CA alone, when there is none yet. Proxies on other machines can then verify every
+        API server from their first check.
+    type: str
+    choices: [full, certificate_authority]
+    default: full
+  kubernetes_version:
+    description: The exact version of Kubernetes, such as V(1.37.2).
+    type: str
+    required: true
+  endpoint:
+    description: The name or address and the port under which all nodes reach the control plane, such as V(api.example.com:16443).
+    type: str
+    required: true
+  advertise_address:
+    description: The address on which this node's API server and etcd member are reached by the other control planes.
+    type: str
+  bind_port:
+    description: The port of this node's API server.
+    type: int
+    default: 6443
+  node_name:
+    description: The name of the node in the cluster; kubeadm takes the host name when it is not given.
+    type: str
+  node_addresses:
+    description: The addresses the kubelet reports for this node, one of each family at most.
+    type: list
+    elements: str
+    default: []
+  cluster_name:
+    description: The name of the cluster in kubeconfig files.
+    type: str
+    default: kubernetes
+  dns_domain:
+    description: The domain of Services.
+    type: str
+    default: cluster.local
+  pod_subnets:
+    description: The networks of pods, one of each family at most.
+    type: list
+    elements: str
+    default: []
+  service_subnets:
+    description: The networks of Services, one of each family at most.
+    type: list
+    elements: str
+    default: []
+  cert_sans:
+    description: Further names and addresses in the API servers' certificates. kubeadm adds each node's own name and address.
+    type: list
+    elements: str
+    default: []
+  image_repository:
+    description: Where images are pulled from; kubeadm's own default when it is not given.
+    type: str
+  kubelet_config:
+    description: Fields of KubeletConfiguration (C(kubelet.config.k8s.io/v1beta1)) that every node of the cluster gets.
+    type: dict
+    default: {}
+  kube_proxy_config:
+    description: Fields of KubeProxyConfiguration (C(kubeproxy.config.k8s.io/v1alpha1)).
+    type: dict
+    default: {}
+  api_server_extra_args:
+    description: Further flags of the API server.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &argument
+      name:
+        description: The flag without its leading dashes.
+        type: str
+        required: true
+      value:
+        description: Its value.
+        type: str
+        required: true
+  controller_manager_extra_args:
+    description: Further flags of the controller manager.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *argument
+  scheduler_extra_args:
+    description: Further flags of the scheduler.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *argument
+  etcd_extra_args:
+    description: Further flags of etcd.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *argument
+  kubelet_extra_args:
+    description: Further flags of this node's kubelet.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *argument
+  shutdown_delay:
+    description:
+      - How long an API server that is told to stop still serves while its C(/readyz) already fails, so that proxies stop sending to it
+        before it stops. An empty string leaves it out.
+    type: str
+    default: 5s
+  ignore_preflight_errors:
+    description: kubeadm's checks whose errors are to be warnings, such as V(Swap).
+    type: list
+    elements: str
+    default: []
+  cri_socket:
+    description: The container runtime's socket.
+    type: str
+    default: unix:///run/containerd/containerd.sock
+  certificate_key:
+    description: The key that encrypts the uploaded certificates, 64 hexadecimal digits; kubeadm makes one up when it is not given.
+    type: str
+  upload_certificates:
+    description: Whether to store the certificates that control planes share in the cluster, encrypted, for two hours.
+    type: bool
+    default: true
+  timeouts:
+    description: Fields of C(timeouts) in kubeadm's configuration, such as C(controlPlaneComponentHealthCheck).
+    type: dict
+    default: {}
+  reset:
+    description:
+      - Whether an initialisation that was killed half-way may be taken back by C(kubeadm reset) before it is done again.
+        etcd's data on this node is lost thereby, so it must be known that no other node belongs to the cluster.
+      - The cluster's CA is kept.
+    type: bool
+    default: false
+  kubeconfig:
+    description: Where to put a copy of C(/etc/kubernetes/admin.conf), mode 0600, for the user who administers the cluster on this node.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Make the cluster's certificate authority
+  quorum.kubeadm.kubeadm_init:
+    phase: certificate_authority
+    kubernetes_version: 1.37.2
+    endpoint: api.example.com:16443
+  register: authority
+
+- name: Initialise the control plane
+  quorum.kubeadm.kubeadm_init:
+    kubernetes_version: 1.37.2
+    endpoint: api.example.com:16443
+    advertise_address: 192.0.2.11
+    node_name: cp1
+    node_addresses: [192.0.2.11]
+    pod_subnets: [10.244.0.0/16]
+    service_subnets: [10.96.0.0/12]
+    cert_sans: [api.example.com, 192.0.2.10]
+    kubeconfig: /root/.kube/config
+"""
+
+RETURN = r"""
+ca_certificate:
+  description: The certificate of the cluster's CA, PEM. None in check mode when there is none yet.
+  returned: success
+  type: str
+ca_hash:
+  description: The pin of the CA's public key, as nodes that join want it.
+  returned: success
+  type: str
+  sample: sha256:7c2e69131a36ae2a042a339b33381c6d0d43887e2de83720eff5359e26aec866
+join:
+  description: What kubeadm's own words say about joining; its secrets are withheld. None when nothing was initialised.
+  returned: success
+  type: dict
+  sample:
+    endpoint: api.example.com:16443
+    token:
+    ca_cert_hashes: ["sha256:7c2e69131a36ae2a042a339b33381c6d0d43887e2de83720eff5359e26aec866"]
+    certificate_key:
+    control_plane: true
+reset:
+  description: Whether a half-done initialisation was taken back first.
+  returned: success
+  type: bool
+state:
+  description: What the node was found to be; see M(quorum.kubeadm.node_info).
+  returned: success
+  type: str
+  sample: clean
+stdout:
+  description: kubeadm's own words, without secrets.
+  returned: always
+  type: str
+stderr:
+  description: kubeadm's warnings and errors, without secrets.
+  returned: always
+  type: str
+rc:
+  description: kubeadm's exit status.
+  returned: when kubeadm failed
+  type: int
+"""
+
+from pathlib import Path
+from typing import Any, Mapping, TypedDict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import kubeadm_config as config
+from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import why_not_ready
+from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output import JoinFacts, join_facts
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import (
+    BusyError,
+    KubeadmError,
+    exclusively,
+    install_kubeconfig,
+    kubeadm,
+    reset,
+    unfinished,
+)
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
+    CA_CERTIFICATE,
+    CA_KEY,
+    classify,
+    has_node_traces,
+    read_api_server,
+    read_authority,
+    read_traces,
+)
+
+ROOT = Path("/")
+
+
+class Refused(Exception):
+    """The node is in a state in which the initialisation must not run."""
+
+
+class Outcome(TypedDict):
+    """What the module returns."""
+
+    changed: bool
+    state: str
+    reset: bool
+    stdout: str
+    stderr: str
+    join: JoinFacts | None
+    ca_certificate: str | None
+    ca_hash: str | None
+
+
+def documents(params: Mapping[str, Any]) -> list[config.Document]:
+    """Build kubeadm's documents from the module's parameters."""
+    registration = config.Registration(
+        params["node_name"], params["node_addresses"], params["cri_socket"], params["kubelet_extra_args"], params["ignore_preflight_errors"]
+    )
+    cluster = config.Cluster(
+        kubernetes_version=params["kubernetes_version"],
+        endpoint=params["endpoint"],
+        name=params["cluster_name"],
+        dns_domain=params["dns_domain"],
+        pod_subnets=params["pod_subnets"],
+        service_subnets=params["service_subnets"],
+        cert_sans=params["cert_sans"],
+        image_repository=params["image_repository"],
+        api_server_extra_args=params["api_server_extra_args"],
+        controller_manager_extra_args=params["controller_manager_extra_args"],
+        scheduler_extra_args=params["scheduler_extra_args"],
+        etcd_extra_args=params["etcd_extra_args"],
+        shutdown_delay=params["shutdown_delay"],
+    )
+    return [
+        config.init_configuration(
+            registration, params["advertise_address"], params["bind_port"], params["certificate_key"], timeouts=params["timeouts"]
+        ),
+        config.cluster_configuration(cluster),
+        config.kubelet_configuration(params["kubelet_config"]),
+        config.kube_proxy_configuration(params["kube_proxy_config"]),
+    ]
+
+
+def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
+    """Make the cluster's CA when there is none."""
+    state = classify(read_traces(root))
+    stdout = stderr = ""
+    missing = read_authority(root) is None
+    if missing and not check_mode:
+        # kubeadm writes the key first: a key without its certificate is what a kill in between leaves, and of no use.
+        (root / CA_KEY).unlink(missing_ok=True)
+        result = kubeadm(runner, ["init", "phase", "certs", "ca"], documents(params)[:2])
+        stdout, stderr = result.stdout, result.stderr
+    certificate, pin = read_authority(root) or (None, None)
+    return Outcome(
+        changed=missing, state=state, reset=False, stdout=stdout, stderr=stderr, join=None, ca_certificate=certificate, ca_hash=pin
+    )
+
+
+def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
+    """Initialise the control plane, or say why that must not be."""
+    traces = read_traces(root)
+    state = classify(traces)
+    if state in ("worker", "half_joined"):
+        raise Refused(
+            f"this node is {'a worker' if state == 'worker' else 'half-way through joining a cluster'}: kubeadm init must not run here. "
+            "Choose another first control plane, or remove the node from its cluster and run `kubeadm reset` on it"
+        )
+    server = read_api_server(root)
+    if state == "control_plane" and server:
+        reason = why_not_ready(root, server, timeout=10)
+        if reason:
+            raise Refused(
+                f"this node is a control plane already, but its API server is not ready: {reason}. "
+                "Look at `journalctl -u kubelet` and `crictl ps -a` on it; kubeadm init must not run again over a cluster's data"
+            )
+    needed = state != "control_plane"
+    must_reset = needed and has_node_traces(traces)
+    if must_reset and not params["reset"]:
+        raise Refused(
+            f"an earlier kubeadm init was cut short on this node (see {root / CA_CERTIFICATE} and beside it). When no other node belongs "
+            "to its cluster, set reset: true, or run `kubeadm reset` on it, and run again"
+        )
+    stdout = stderr = ""
+    join: JoinFacts | None = None
+    if needed and not check_mode:
+        with unfinished("init", root):
+            if must_reset:
+                reset(runner, params["cri_socket"], keep_authority=True, root=root)
+            upload = ["--upload-certs", "--skip-certificate-key-print"] if params["upload_certificates"] else []
+            result = kubeadm(runner, ["init", "--skip-token-print", *upload], documents(params))
+        stdout, stderr = result.stdout, result.stderr
+        join = join_facts(stdout)
+    copied = bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
+    certificate, pin = read_authority(root) or (None, None)
+    return Outcome(
+        changed=needed or copied,
+        state=state,
+        reset=must_reset,
+        stdout=stdout,
+        stderr=stderr,
+        join=join,
+        ca_certificate=certificate,
+        ca_hash=pin,
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    argument = {"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
+    arguments = {"type": "list", "elements": "dict", "default": [], "options": argument}
+    strings = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "phase": {"type": "str", "choices": ["full", "certificate_authority"], "default": "full"},
+            "kubernetes_version": {"type": "str", "required": True},
+            "endpoint": {"type": "str", "required": True},
+            "advertise_address": {"type": "str"},
+            "bind_port": {"type": "int", "default": 6443},
+            "node_name": {"type": "str"},
+            "node_addresses": strings,
+            "cluster_name": {"type": "str", "default": "kubernetes"},
+            "dns_domain": {"type": "str", "default": "cluster.local"},
+            "pod_subnets": strings,
+            "service_subnets": strings,
+            "cert_sans": strings,
+            "image_repository": {"type": "str"},
+            "kubelet_config": {"type": "dict", "default": {}},
+            "kube_proxy_config": {"type": "dict", "default": {}},
+            "api_server_extra_args": arguments,
+            "controller_manager_extra_args": arguments,
+            "scheduler_extra_args": arguments,
+            "etcd_extra_args": arguments,
+            "kubelet_extra_args": arguments,
+            "shutdown_delay": {"type": "str", "default": "5s"},
+            "ignore_preflight_errors": strings,
+            "cri_socket": {"type": "str", "default": "unix:///run/containerd/containerd.sock"},
+            "certificate_key": {"type": "str", "no_log": True},
+            "upload_certificates": {"type": "bool", "default": True},
+            "timeouts": {"type": "dict", "default": {}},
+            "reset": {"type": "bool", "default": False},
+            "kubeconfig": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    work = make_authority if module.params["phase"] == "certificate_authority" else initialise
+    try:
+        with exclusively() as runner:
+            module.exit_json(**work(module.params, module.check_mode, runner))
+    except KubeadmError as error:
+        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+    except (BusyError, CertificateError, OSError, Refused) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Join a node to a cluster with kubeadm."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_join
+short_description: Join a control plane or a worker to a cluster
+version_added: 0.1.0
+author: Quorum contributors (@quorum)
+description:
+  - Runs C(kubeadm join) with a JoinConfiguration of API C(kubeadm.k8s.io/v1beta4), which Kubernetes 1.31 and later understand, handed
+    over on standard input, so that no secret is seen in the list of processes or stays in a file.
+  - Does nothing on a node that already belongs to the cluster whose CA the credentials pin. Refuses a node of another cluster.
+  - A join that was killed or failed half-way is recognised, taken back by C(kubeadm reset), and done again.
+  - Nodes may join side by side. etcd takes one new member at a time; kubeadm waits for its turn.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  credentials:
+    description: What M(quorum.kubeadm.join_credentials) returned.
+    type: dict
+    required: true
+    suboptions:
+      endpoint:
+        description: The cluster's endpoint, host and port.
+        type: str
+        required: true
+      token:
+        description: A bootstrap token. Only a node that is already in the cluster, and check mode, do without.
+        type: str
+      ca_cert_hashes:
+        description: The pins of the cluster's CA.
+        type: list
+        elements: str
+        required: true
+      certificate_key:
+        description: The key of the uploaded certificates, for a control plane.
+        type: str
+      control_plane:
+        description: Whether the credentials are good for a control plane.
+        type: bool
+        default: false
+  control_plane:
+    description: Whether the node becomes a control plane.
+    type: bool
+    default: false
+  advertise_address:
+    description: The address on which a control plane's API server and etcd member are reached by the others.
+    type: str
+  bind_port:
+    description: The port of a control plane's API server.
+    type: int
+    default: 6443
+  node_name:
+    description: The name of the node in the cluster; kubeadm takes the host name when it is not given.
+    type: str
+  node_addresses:
+    description: The addresses the kubelet reports for this node, one of each family at most.
+    type: list
+    elements: str
+    default: []
+  kubelet_extra_args:
+    description: Further flags of this node's kubelet.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The flag without its leading dashes.
+        type: str
+        required: true
+      value:
+        description: Its value.
+        type: str
+        required: true
+  ignore_preflight_errors:
+    description: kubeadm's checks whose errors are to be warnings, such as V(Swap).
+    type: list
+    elements: str
+    default: []
+  cri_socket:
+    description: The container runtime's socket.
+    type: str
+    default: unix:///run/containerd/containerd.sock
+  timeouts:
+    description:
+      - Fields of C(timeouts) in kubeadm's configuration.
+      - C(etcdAPICall) is how long a control plane waits for its turn when others join at the same time.
+    type: dict
+    default:
+      etcdAPICall: 5m0s
+  ready_timeout:
+    description: How many seconds a new control plane's API server may take until its C(/readyz) answers.
+    type: int
+    default: 120
+  kubeconfig:
+    description:
+      - Where to put a copy of a control plane's C(/etc/kubernetes/admin.conf), mode 0600, for the user who administers the cluster there.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Join a control plane
+  quorum.kubeadm.kubeadm_join:
+    credentials: "{{ join_credentials.credentials }}"
+    control_plane: true
+    advertise_address: 192.0.2.12
+    node_name: cp2
+    node_addresses: [192.0.2.12]
+    kubeconfig: /root/.kube/config
+
+- name: Join a worker
+  quorum.kubeadm.kubeadm_join:
+    credentials: "{{ join_credentials.credentials }}"
+    node_name: worker1
+    node_addresses: [192.0.2.21]
+"""
+
+RETURN = r"""
+ca_hash:
+  description: The pin of the CA of the cluster to which the node belongs now; None in check mode when it belongs to none.
+  returned: success
+  type: str
+  sample: sha256:7c2e69131a36ae2a042a339b33381c6d0d43887e2de83720eff5359e26aec866
+reset:
+  description: Whether a half-done join was taken back first.
+  returned: success
+  type: bool
+state:
+  description: What the node was found to be; see M(quorum.kubeadm.node_info).
+  returned: success
+  type: str
+  sample: clean
+stdout:
+  description: kubeadm's own words, without secrets.
+  returned: always
+  type: str
+stderr:
+  description: kubeadm's warnings and errors, without secrets.
+  returned: always
+  type: str
+rc:
+  description: kubeadm's exit status.
+  returned: when kubeadm failed
+  type: int
+"""
+
+from pathlib import Path
+from typing import Any, Mapping, TypedDict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import kubeadm_config as config
+from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import wait_ready
+from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import (
+    BusyError,
+    KubeadmError,
+    exclusively,
+    install_kubeconfig,
+    kubeadm,
+    reset,
+    unfinished,
+)
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import State, read_api_server, read_membership
+
+ROOT = Path("/")
+
+
+class Refused(Exception):
+    """The node cannot join as it was asked to."""
+
+
+class Outcome(TypedDict):
+    """What the module returns."""
+
+    changed: bool
+    state: State
+    reset: bool
+    stdout: str
+    stderr: str
+    ca_hash: str | None
+
+
+def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> bool:
+    """Tell whether the node is what it is asked to become; raise Refused when it is something that must not be touched."""
+    pins = params["credentials"]["ca_cert_hashes"]
+    role = "control_plane" if params["control_plane"] else "worker"
+    if state in ("control_plane", "worker"):
+        if ca_hash not in pins:
+            raise Refused(
+                f"this node belongs to another cluster: its CA is {ca_hash}, the cluster it is to join has {', '.join(pins)}. "
+                "Remove it from its cluster and run `kubeadm reset` on it first"
+            )
+        if state != role:
+            raise Refused(
+                f"this node is a {state.replace('_', ' ')} of the cluster already and cannot become a {role.replace('_', ' ')} by joining: "
+                "remove it from the cluster first"
+            )
+        return True
+    if state == "initialising":
+        raise Refused(
+            f"an unfinished kubeadm init is on this node, with the CA {ca_hash}; the cluster it is to join has {', '.join(pins)}. "
+            "Run `kubeadm reset` on it first, if nothing else belongs to that CA"
+        )
+    return False
+
+
+def configuration(params: Mapping[str, Any]) -> config.Document:
+    """Build the JoinConfiguration from the module's parameters."""
+    credentials = params["credentials"]
+    missing = [name for name in ("token", *(["certificate_key"] if params["control_plane"] else [])) if not credentials[name]]
+    if missing:
+        raise Refused(f"credentials lack {' and '.join(missing)}: ask quorum.kubeadm.join_credentials for them, with control_plane as here")
+    return config.join_configuration(
+        config.Registration(
+            params["node_name"], params["node_addresses"], params["cri_socket"], params["kubelet_extra_args"], params["ignore_preflight_errors"]
+        ),
+        endpoint=credentials["endpoint"],
+        token=credentials["token"],
+        ca_cert_hashes=credentials["ca_cert_hashes"],
+        control_plane=params["control_plane"],
+        certificate_key=credentials["certificate_key"],
+        advertise_address=params["advertise_address"],
+        bind_port=params["bind_port"],
+        timeouts=params["timeouts"],
+    )
+
+
+def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
+    """Join the node, or say why that must not be."""
+    membership = read_membership(root)
+    state = membership["state"]
+    needed = not belongs(state, membership["ca_hash"], params)
+    must_reset = needed and state == "half_joined"
+    stdout = stderr = ""
+    if needed and not check_mode:
+        document = configuration(params)
+        with unfinished("join", root):
+            if must_reset:
+                reset(runner, params["cri_socket"], keep_authority=False, root=root)
+            result = kubeadm(runner, ["join"], [document])
+        stdout, stderr = result.stdout, result.stderr
+        server = read_api_server(root)
+        reason = wait_ready(root, server, params["ready_timeout"]) if server else None
+        if reason:
+            raise Refused(f"the node has joined, but its API server is not ready after {params['ready_timeout']} seconds: {reason}")
+    copied = params["control_plane"] and bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
+    return Outcome(
+        changed=needed or copied, state=state, reset=must_reset, stdout=stdout, stderr=stderr, ca_hash=read_membership(root)["ca_hash"]
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    argument = {"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
+    strings = {"type": "list", "elements": "str", "default": []}
+    credentials = {
+        "endpoint": {"type": "str", "required": True},
+        "token": {"type": "str", "no_log": True},
+        "ca_cert_hashes": {"type": "list", "elements": "str", "required": True},
+        "certificate_key": {"type": "str", "no_log": True},
+        "control_plane": {"type": "bool", "default": False},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "credentials": {"type": "dict", "required": True, "options": credentials},
+            "control_plane": {"type": "bool", "default": False},
+            "advertise_address": {"type": "str"},
+            "bind_port": {"type": "int", "default": 6443},
+            "node_name": {"type": "str"},
+            "node_addresses": strings,
+            "kubelet_extra_args": {"type": "list", "elements": "dict", "default": [], "options": argument},
+            "ignore_preflight_errors": strings,
+            "cri_socket": {"type": "str", "default": "unix:///run/containerd/containerd.sock"},
+            "timeouts": {"type": "dict", "default": {"etcdAPICall": "5m0s"}},
+            "ready_timeout": {"type": "int", "default": 120},
+            "kubeconfig": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        with exclusively() as runner:
+            module.exit_json(**join(module.params, module.check_mode, runner))
+    except KubeadmError as error:
+        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+    except (BusyError, CertificateError, OSError, Refused) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

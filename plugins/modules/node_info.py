@@ -1,0 +1,262 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell what a node is by itself."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_info
+short_description: Tell what a node is by itself
+version_added: 0.1.0
+author: Quorum contributors (@quorum)
+description:
+  - Reads in one go what installing, initialising and joining must know of a host - its system, its addresses, who listens on the ports
+    that a cluster needs, which versions are installed, and what it is to Kubernetes already, told by the CA of its cluster.
+  - Needs C(become), since keys and the sockets of other processes are root's.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+    details: It only reads.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  ports:
+    description: Further TCP ports whose listeners are to be told by the name of their process, beside those of Kubernetes.
+    type: list
+    elements: int
+    default: []
+  containerd_candidate:
+    description: Whether to ask the package manager which version of containerd the distribution offers.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Read what the node is
+  quorum.kubeadm.node_info:
+    ports: [16443, 1080]
+  register: node_info
+
+- name: Refuse a node of another cluster
+  ansible.builtin.assert:
+    that: node_info.node.ca_hash in [none, expected_ca_hash]
+"""
+
+RETURN = r"""
+node:
+  description: What the node is.
+  returned: success
+  type: dict
+  contains:
+    system:
+      description: The operating system - C(id) and C(version_id) of C(/etc/os-release), its C(name), and the C(architecture).
+      type: dict
+      sample: {id: debian, version_id: "12", name: Debian GNU/Linux 12 (bookworm), architecture: x86_64}
+    hostname:
+      description: The host's name.
+      type: str
+    kernel:
+      description: The kernel's release.
+      type: str
+    memory_mb:
+      description: The memory in MiB.
+      type: int
+    swap:
+      description: Whether swap is on.
+      type: bool
+    python:
+      description: The version of the Python that ran this module.
+      type: str
+    interfaces:
+      description: The network interfaces with their addresses, those of the link alone aside.
+      type: list
+      elements: dict
+      sample: [{name: eth0, addresses: [{address: 192.0.2.11, prefix: 24}]}]
+    default_address:
+      description: The address from which the default route is used, or None.
+      type: str
+    default_interface:
+      description: The interface that holds it, or None.
+      type: str
+    listening:
+      description: Every TCP port that is listened on; C(process) is known for Kubernetes' ports and O(ports), None for others.
+      type: list
+      elements: dict
+      sample: [{port: 6443, address: "::", process: kube-apiserver}]
+    containerd:
+      description: The C(version) of containerd that is installed, and the distribution's C(candidate) when that was asked for; None without.
+      type: dict
+      sample: {version: 2.3.7, candidate: null}
+    kubelet:
+      description: The C(version) of the kubelet that is installed, or None.
+      type: dict
+    kubeadm:
+      description: The C(version) of kubeadm that is installed, or None.
+      type: dict
+    state:
+      description:
+        - C(clean), C(control_plane) and C(worker) are what they say.
+        - C(initialising) has a CA, or what an unfinished C(kubeadm init) left.
+        - C(half_joined) has what an unfinished C(kubeadm join) left.
+      type: str
+    ca_hash:
+      description: The pin of the cluster's CA, or None.
+      type: str
+    ca_certificate:
+      description: The certificate of the cluster's CA, PEM, or None.
+      type: str
+    endpoint:
+      description: The server in the kubelet's kubeconfig, or None.
+      type: str
+      sample: https://api.example.com:16443
+    node_name:
+      description: The name under which the kubelet speaks to the cluster, or None.
+      type: str
+    api_ready:
+      description: Whether this node's own API server says it is ready; false on others than control planes.
+      type: bool
+    api_problem:
+      description: Why a control plane's API server is not ready, or None.
+      type: str
+"""
+
+import os
+import platform
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Iterable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import machine
+from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import why_not_ready
+from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server, read_membership
+
+ROOT = Path("/")
+PORTS = frozenset({6443, 16443, 1080, 10250, 10257, 10259, 2379, 2380})
+VERSIONS = {
+    "containerd": ["containerd", "--version"],
+    "kubelet": ["kubelet", "--version"],
+    "kubeadm": ["kubeadm", "version", "--output", "short"],
+}
+
+
+class NotEnough(Exception):
+    """The host cannot be read."""
+
+
+def read(path: Path) -> str:
+    """Return a file's text, empty when there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def processes(inodes: Iterable[str], root: Path = ROOT) -> dict[str, str]:
+    """Return the names of the processes that hold the sockets with these inodes."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict[str, str] = {}
+    for process in (root / "proc").iterdir() if wanted else ():
+        if not process.name.isdigit() or len(found) == len(wanted):
+            continue
+        try:
+            for descriptor in os.scandir(process / "fd"):
+                inode = wanted.get(os.readlink(descriptor.path))
+                if inode:
+                    found[inode] = read(process / "comm").strip()
+        except OSError:  # the process, or one of its descriptors, is gone
+            continue
+    return found
+
+
+def listening(ports: Iterable[int], root: Path = ROOT) -> list[dict[str, Any]]:
+    """Return who listens."""
+    wanted = PORTS.union(ports)
+    sockets = [one for table in ("tcp", "tcp6") for one in machine.parse_listeners(read(root / "proc/net" / table))]
+    names = processes((one["inode"] for one in sockets if one["port"] in wanted), root)
+    return sorted(
+        ({"port": one["port"], "address": one["address"], "process": names.get(one["inode"])} for one in sockets),
+        key=lambda one: (one["port"], one["address"]),
+    )
+
+
+def installed_version(runner: Runner, command: list[str]) -> str | None:
+    """Return the version of an installed program, or None when it is not there."""
+    result = runner(command)
+    return machine.parse_version(result.stdout) if result.rc == 0 else None
+
+
+def candidate(runner: Runner, root: Path = ROOT) -> str | None:
+    """Return the version of containerd that the distribution offers."""
+    if (root / "usr/bin/apt-cache").exists():
+        return machine.parse_candidate(runner(["apt-cache", "policy", "containerd"]).stdout)
+    # Quiet and from the cache: EL has no containerd of its own, and a repository that does not answer is not this module's business.
+    found = runner(["dnf", "--quiet", "--cacheonly", "repoquery", "--latest-limit=1", "--queryformat=%{version}", "containerd"])
+    return machine.parse_version(found.stdout) if found.rc == 0 else None
+
+
+def node(ports: Iterable[int], containerd_candidate: bool, runner: Runner = run, root: Path = ROOT) -> dict[str, Any]:
+    """Read the node."""
+    membership = read_membership(root)
+    with ThreadPoolExecutor() as side_by_side:
+        addresses = side_by_side.submit(runner, ["ip", "-json", "address"])
+        versions = {name: side_by_side.submit(installed_version, runner, command) for name, command in VERSIONS.items()}
+        offered = side_by_side.submit(candidate, runner, root) if containerd_candidate else None
+        sockets = listening(ports, root)
+        server = read_api_server(root) if membership["state"] == "control_plane" else None
+        problem = why_not_ready(root, server) if server else None
+    if addresses.result().rc != 0:
+        raise NotEnough(f"`ip -json address` failed: {addresses.result().stderr.strip()}. Install iproute2 (Debian, Ubuntu) or iproute (EL)")
+    interfaces = machine.parse_addresses(addresses.result().stdout)
+    outward = machine.outward_address()
+    kernel = os.uname()
+    return {
+        "system": machine.parse_os_release(read(root / "etc/os-release"), kernel.machine),
+        "hostname": socket.gethostname(),
+        "kernel": kernel.release,
+        "memory_mb": machine.parse_memory_mb(read(root / "proc/meminfo")),
+        "swap": machine.has_swap(read(root / "proc/swaps")),
+        "python": platform.python_version(),
+        "interfaces": interfaces,
+        "default_address": outward,
+        "default_interface": machine.interface_of(interfaces, outward),
+        "listening": sockets,
+        "containerd": {"version": versions["containerd"].result(), "candidate": offered.result() if offered else None},
+        "kubelet": {"version": versions["kubelet"].result()},
+        "kubeadm": {"version": versions["kubeadm"].result()},
+        **membership,
+        "api_ready": server is not None and problem is None,
+        "api_problem": problem,
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "containerd_candidate": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if os.geteuid() != 0:
+        module.fail_json(msg="node_info reads keys and the sockets of other processes, which are root's: write `become: true` on the play")
+    try:
+        module.exit_json(changed=False, node=node(module.params["ports"], module.params["containerd_candidate"]))
+    except (CertificateError, NotEnough) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
