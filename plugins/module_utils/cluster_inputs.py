@@ -1,0 +1,433 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The user's inputs: every `cluster_*` variable with its default, its type and what each value must look like.
+
+The fields of ClusterInputs and HostInputs are the one table of them; docs/inputs.md is printed from it by
+
+    PYTHONPATH=collections python -m ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs > docs/inputs.md
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Callable, NamedTuple, Union
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES
+
+PREFIX = "cluster_"
+KUBERNETES_MINORS = (35, 36, 37)
+DEFAULT_KUBERNETES_VERSION = "1.37.2"
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: the variable or host, what is wrong with it, and what to write or do."""
+
+    subject: str
+    wrong: str
+    write: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.wrong}; {self.write}"
+
+
+class Untemplated(NamedTuple):
+    """Stands for a value whose template could not be resolved."""
+
+    error: str
+
+
+Fault = tuple[str, str]
+"""What is wrong with a value, and what to write."""
+Check = Callable[[Any], Iterable[Fault]]
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_DNS_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+def as_address(text: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def is_dns_name(text: str) -> bool:
+    """Whether the text is a DNS-1123 subdomain, which names of nodes and endpoints must be."""
+    return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None
+
+
+def release(text: str) -> tuple[int, ...] | None:
+    """`1.37.2` as (1, 37, 2); None when it is not three numbers."""
+    match = _RELEASE.fullmatch(text)
+    return tuple(int(part) for part in match.groups()) if match else None
+
+
+# What single values must look like.
+
+
+def _address(value: str) -> Iterator[Fault]:
+    if as_address(value) is None:
+        yield f"{value!r} is not an IP address", "write one without prefix length, such as 192.0.2.10"
+
+
+def _endpoint_name(value: str) -> Iterator[Fault]:
+    if as_address(value) is not None or not is_dns_name(value):
+        yield f"{value!r} is not a DNS name", "write one in lower case, such as api.example.org (the address goes into cluster_endpoint_address)"
+
+
+def _dns_domain(value: str) -> Iterator[Fault]:
+    if not is_dns_name(value):
+        yield f"{value!r} is not a DNS name", "write one in lower case, such as cluster.local"
+
+
+def _port(value: int) -> Iterator[Fault]:
+    if not 1 <= value <= 65535:
+        yield f"{value} is not a port", "write a number from 1 to 65535"
+
+
+def _positive(value: int) -> Iterator[Fault]:
+    if value < 1:
+        yield f"{value} is too small", "write a number above 0"
+
+
+def _router_id(value: int) -> Iterator[Fault]:
+    if not 1 <= value <= 255:
+        yield f"{value} is not a VRRP router id", "write a number from 1 to 255, or leave it out"
+
+
+def _kubernetes_version(value: str) -> Iterator[Fault]:
+    known = ", ".join(f"1.{minor}" for minor in KUBERNETES_MINORS)
+    parts = release(value)
+    if parts is None:
+        yield f"{value!r} is not an exact Kubernetes version", f"write major.minor.patch, such as {DEFAULT_KUBERNETES_VERSION}"
+    elif parts[0] != 1 or parts[1] not in KUBERNETES_MINORS:
+        yield f"Kubernetes {value} is unknown here", f"write a version of {known}"
+
+
+def _containerd_version(value: str) -> Iterator[Fault]:
+    if release(value) is None:
+        yield f"{value!r} is not an exact containerd version", "write major.minor.patch, such as 2.3.7"
+
+
+def _calico_version(value: str) -> Iterator[Fault]:
+    if not value.startswith("v") or release(value[1:]) is None:
+        yield f"{value!r} is not a Calico release", "write it as its tag, such as v3.32.1"
+
+
+def _subnets(smallest: Mapping[int, int], largest: Mapping[int, int]) -> Check:
+    """One network, or one of each family; `smallest` and `largest` are prefix lengths by IP version."""
+
+    def check(value: list[str]) -> Iterator[Fault]:
+        networks: list[Network] = []
+        for text in value:
+            try:
+                networks.append(ipaddress.ip_network(text))
+            except ValueError as error:
+                yield f"{text!r} is not a network in CIDR notation ({error})", "write its first address and prefix length, such as 10.244.0.0/16"
+        if len(networks) > 2 or (len(networks) == 2 and networks[0].version == networks[1].version):
+            yield f"{', '.join(value)} is more than one network of a family", "write one network, or one IPv4 and one IPv6 network"
+        for network in networks:
+            if not largest[network.version] <= network.prefixlen <= smallest[network.version]:
+                yield (
+                    f"{network} has not the size that Kubernetes takes",
+                    f"write an IPv{network.version} prefix length from {largest[network.version]} to {smallest[network.version]}",
+                )
+
+    return check
+
+
+def _names_or_addresses(value: list[str]) -> Iterator[Fault]:
+    for text in value:
+        if as_address(text) is None and not is_dns_name(text.removeprefix("*.")):
+            yield f"{text!r} is neither a DNS name nor an IP address", "write names in lower case, such as api.example.org"
+
+
+def _url(value: str) -> Iterator[Fault]:
+    if not re.match(r"https?://[^/\s]+", value):
+        yield f"{value!r} is not a URL", "write it with https:// in front"
+
+
+def _controller_path(value: str) -> Iterator[Fault]:
+    if not value.startswith(("/", "~")):
+        yield f"{value!r} is not an absolute path on the controller", f'write one, such as "{{{{ inventory_dir }}}}/{value}"'
+
+
+def _controller_paths_or_urls(value: list[str]) -> Iterator[Fault]:
+    for text in value:
+        if not text.startswith("https://") and not text.startswith("http://"):
+            yield from _controller_path(text)
+
+
+def _controller_path_or_url(value: str) -> Iterator[Fault]:
+    yield from _controller_paths_or_urls([value])
+
+
+def _one_line(value: str) -> Iterator[Fault]:
+    """The message does not show the value, which may be a secret."""
+    if any(not character.isprintable() for character in value):
+        yield "has a line break or another control character in it", "write one line of printable characters"
+
+
+def _user_name(value: str) -> Iterator[Fault]:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        yield f"{value!r} is not a user name", "write letters, digits, dots, dashes and underscores"
+
+
+def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
+    for workload in value:
+        if not {"kind", "name"} <= set(workload) <= {"kind", "namespace", "name"} or workload["kind"] not in ("DaemonSet", "Deployment"):
+            yield f"{json.dumps(workload)} names no workload", "write kind (DaemonSet or Deployment), namespace and name"
+
+
+def option(default: Any, meaning: str, *, choices: Sequence[str] = (), check: Check | None = None, required: bool = False) -> Any:
+    """One input: what it is when not set, what it means, and what its values must look like."""
+    return field(default_factory=lambda: default, metadata={"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required})
+
+
+@dataclass(frozen=True)
+class ClusterInputs:
+    """The inputs that are one for the whole cluster; `cluster_` stands before every name."""
+
+    endpoint_type: str = option(
+        "vip",
+        "Who carries the address under which the cluster is reached: " + "; ".join(f"`{name}`, {row.meaning}" for name, row in ENDPOINT_TYPES.items()) + ".",
+        choices=tuple(ENDPOINT_TYPES),
+    )
+    endpoint_name: str = option("", "DNS name of the endpoint, put into `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True)
+    endpoint_address: str = option("", "Address of the endpoint. With `vip`, a free address in the network of the proxies.", check=_address, required=True)
+    endpoint_port: int | None = option(None, "Port of the endpoint. Not set: " + ", ".join(f"{row.port} for `{name}`" for name, row in ENDPOINT_TYPES.items()) + ".", check=_port)
+
+    name: str = option("kubernetes", "Name of the cluster in kubeadm's configuration and in kubeconfigs.", check=_dns_domain)
+    kubernetes_version: str = option(DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version)
+    pod_subnets: list[str] = option(
+        ["10.244.0.0/16"],
+        "Network of the pods; a second one of the other family makes the cluster dual-stack.",
+        check=_subnets({4: 24, 6: 64}, {4: 8, 6: 48}),
+    )
+    service_subnets: list[str] = option(
+        ["10.96.0.0/12"],
+        "Network of the Services; two as for the pods.",
+        check=_subnets({4: 28, 6: 124}, {4: 12, 6: 108}),
+    )
+    dns_domain: str = option("cluster.local", "DNS domain of the Services.", check=_dns_domain)
+    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses)
+
+    install_source: str = option(
+        "packages",
+        "Where kubelet, kubeadm and kubectl come from: `packages`, upstream's repository or a mirror of it; `bundle`, a directory on the controller.",
+        choices=("packages", "bundle"),
+    )
+    bundle_path: str = option("", "Directory of the bundle on the controller.", check=_controller_path)
+    repository_url: str = option("", "Mirror of `https://pkgs.k8s.io/core:/stable:/vMINOR`, without the `deb` or `rpm` at its end.", check=_url)
+    repository_key_url: str = option("", "The key of that mirror. Not set: where upstream's layout has it.", check=_url)
+    image_repository: str = option("registry.k8s.io", "Registry, and path in it, of Kubernetes' own images.")
+
+    containerd_source: str = option(
+        "",
+        "Where containerd comes from: `bundle`, `repository` (Docker's `containerd.io`) or `distribution`. Not set: `bundle` with a bundle, else `repository`.",
+        choices=("bundle", "repository", "distribution"),
+    )
+    containerd_version: str = option("", "Exact version of containerd with `repository`. Not set: the newest there.", check=_containerd_version)
+    containerd_repository_url: str = option("", "Mirror of Docker's repository for the nodes' system.", check=_url)
+    containerd_repository_key_url: str = option("", "The key of that mirror. Not set: where Docker's layout has it.", check=_url)
+    allow_old_containerd: bool = option(False, "Accept a containerd older than 2.0 for Kubernetes 1.36 and later, which upstream does not support.")
+    restrict_oom_score_adj: bool = option(False, "Keep containerd from lowering OOM scores below its own; only where nodes are containers.")
+    cgroup_driver: str = option("systemd", "Who manages control groups, for the kubelet and containerd alike.", choices=("systemd", "cgroupfs"))
+
+    pod_network: str = option(
+        "calico",
+        "The pod network: `calico`; `manifests`, those of `cluster_pod_network_manifests`; `none`, you bring your own and the nodes stay NotReady until then.",
+        choices=("calico", "manifests", "none"),
+    )
+    pod_network_manifests: list[str] = option([], "Manifests of another pod network: paths on the controller or URLs.", check=_controller_paths_or_urls)
+    pod_network_workloads: list[dict[str, str]] = option(
+        [], "What to wait for after them, a list of `kind`, `namespace` and `name`. Not set: every DaemonSet and Deployment in them.", check=_workloads
+    )
+    calico_version: str = option("v3.32.1", "Release of Calico.", check=_calico_version)
+    calico_manifest: str = option(
+        "", "Calico's manifest: a path on the controller or a URL. Not set: the bundle's `manifests/calico.yaml`, else upstream's.", check=_controller_path_or_url
+    )
+    calico_encapsulation: str = option(
+        "vxlan", "How Calico carries packets between nodes.", choices=("vxlan", "vxlan_cross_subnet", "ipip", "ipip_cross_subnet", "none")
+    )
+    calico_backend: str = option("", "Calico's `calico_backend`. Not set: `vxlan` with VXLAN, else `bird`.", choices=("vxlan", "bird", "none"))
+    calico_image_registry: str = option("", "Registry of Calico's images. Not set: the manifest's own.")
+
+    statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_user_name)
+    statistics_password: str = option("", "Password of HAProxy's statistics page. A secret: keep it in a vault.", check=_one_line, required=True)
+    proxy_maxconn: int = option(20000, "Connections that HAProxy takes at most.", check=_positive)
+    vrrp_router_id: int | None = option(
+        None,
+        "VRRP router id, 1 to 255, alike on no two clusters of a network segment. Not set: the endpoint's address as a number, modulo 255, plus 1, "
+        "so that addresses less than 255 apart never share one.",
+        check=_router_id,
+    )
+
+    kubelet_config: dict[str, Any] = option({}, "Fields of the KubeletConfiguration of every node.")
+    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.")
+    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.")
+    fetch_kubeconfig_to: str = option("", "File on the controller that gets a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path)
+
+
+@dataclass(frozen=True)
+class HostInputs:
+    """The inputs that each host may have its own value of; `cluster_` stands before every name."""
+
+    node_address: str = option("", "Address of the host in the cluster. Not set: the one its default route uses.", check=_address)
+    vrrp_interface: str = option("", "Interface that carries the virtual IP. Not set: the one whose network the address is in.")
+    swap: str = option("off", "`off` turns swap off for good; `keep` leaves it and lets the kubelet start with it.", choices=("off", "keep"))
+    sysctls: dict[str, Any] = option({}, "More kernel parameters.")
+
+
+class Kind(NamedTuple):
+    """What a type of input accepts, and how it is written."""
+
+    accepts: Callable[[Any], bool]
+    wording: str
+    name: str
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_list_of(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+# By the annotation of the field, which the postponed evaluation of annotations keeps as text.
+KINDS: dict[str, Kind] = {
+    "str": Kind(lambda value: isinstance(value, str), "write one text, in quotes where it looks like a number", "text"),
+    "bool": Kind(lambda value: isinstance(value, bool), "write true or false without quotes", "boolean"),
+    "int": Kind(_is_int, "write a whole number without quotes", "whole number"),
+    "int | None": Kind(_is_int, "write a whole number without quotes", "whole number"),
+    "list[str]": Kind(lambda value: _is_list_of(value, str), "write a list of texts, such as [a, b]", "list of texts"),
+    "list[dict[str, str]]": Kind(lambda value: _is_list_of(value, dict), "write a list of mappings", "list of mappings"),
+    "dict[str, Any]": Kind(lambda value: isinstance(value, dict), "write a mapping, such as {name: value}", "mapping"),
+}
+
+
+def _shown(value: object) -> str:
+    """A value and what it is, as the message about it says it."""
+    words = {"str": "the text", "bool": "the boolean", "int": "the number", "float": "the number", "list": "the list", "dict": "the mapping"}
+    return f"is {words.get(type(value).__name__, 'the value')} {json.dumps(value, default=str)}"
+
+
+def _faults(definition: Field[Any], value: Any) -> Iterator[Fault]:
+    kind = KINDS[str(definition.type)]
+    choices: Sequence[str] = definition.metadata["choices"]
+    check: Check | None = definition.metadata["check"]
+    if not kind.accepts(value):
+        shown = f"is not a {kind.name}" if definition.name == "statistics_password" else _shown(value)
+        on_the_command_line = "" if kind.name in ("text", "mapping") else "; on the command line, -e takes types only as JSON"
+        yield shown, kind.wording + (on_the_command_line if isinstance(value, str) else "")
+    elif value == definition.metadata["default"]:
+        return
+    elif choices and value not in choices:
+        yield f"{value!r} is unknown", "write " + " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)
+    elif check is not None:
+        yield from check(value)
+
+
+def read(definition: Field[Any], value: Any) -> tuple[Any, list[Fault]]:
+    """The value of an input, or its default where the value is refused."""
+    if value is None:
+        return definition.metadata["default"], []
+    if isinstance(value, Untemplated):
+        return definition.metadata["default"], [(f"cannot be resolved: {value.error}", "define what it refers to")]
+    faults = list(_faults(definition, value))
+    return (definition.metadata["default"] if faults else value), faults
+
+
+class Inputs(NamedTuple):
+    """All inputs, and which of them were refused and stand at their default."""
+
+    cluster: ClusterInputs
+    hosts: dict[str, HostInputs]
+    problems: list[Problem]
+    refused: frozenset[str]
+
+
+def unknown_names(variables: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    known = [PREFIX + definition.name for kind in (ClusterInputs, HostInputs) for definition in fields(kind)]
+    for name in sorted({name for values in variables.values() for name in values if name.startswith(PREFIX)} - set(known)):
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        advice = f"did you mean {nearest[0]}?" if nearest else f"names that begin with {PREFIX} are this collection's: see docs/inputs.md, or rename it"
+        yield Problem(name, "there is no such input", advice)
+
+
+def read_inputs(variables: Mapping[str, Mapping[str, Any]]) -> Inputs:
+    """The inputs out of the variables of every host of the cluster, by the host's name."""
+    problems = list(unknown_names(variables))
+    refused: set[str] = set()
+    cluster: dict[str, Any] = {}
+    for definition in fields(ClusterInputs):
+        name = PREFIX + definition.name
+        given = {host: values[name] for host, values in variables.items() if values.get(name) is not None}
+        hosts, values = list(given), list(given.values())
+        other = next((index for index, value in enumerate(values) if value != values[0] or type(value) is not type(values[0])), None)
+        if other is not None:
+            differ = f"differs between {hosts[0]} and {hosts[other]}"
+            problems.append(Problem(name, differ, "it is one for the whole cluster: set it once, for all its hosts"))
+            refused.add(name)
+        value, faults = read(definition, values[0] if values and other is None else None)
+        problems.extend(Problem(name, *fault) for fault in faults)
+        refused.update(name for _fault in faults)
+        cluster[definition.name] = value
+    per_host: dict[str, dict[str, Any]] = {host: {} for host in variables}
+    for definition in fields(HostInputs):
+        name = PREFIX + definition.name
+        faulty: dict[Fault, list[str]] = {}
+        for host, values_of_host in variables.items():
+            per_host[host][definition.name], faults = read(definition, values_of_host.get(name))
+            for fault in faults:
+                faulty.setdefault(fault, []).append(host)
+        problems.extend(Problem(f"{name} of {', '.join(hosts)}", *fault) for fault, hosts in faulty.items())
+    hosts_inputs = {host: HostInputs(**values_of_host) for host, values_of_host in per_host.items()}
+    return Inputs(ClusterInputs(**cluster), hosts_inputs, problems, frozenset(refused))
+
+
+def _table(kind: type) -> Iterator[str]:
+    yield "| Variable | Type | Default | Meaning |"
+    yield "|---|---|---|---|"
+    for definition in fields(kind):
+        default = definition.metadata["default"]
+        shown = "**required**" if definition.metadata["required"] else "" if default in ("", None) else f"`{json.dumps(default)}`"
+        choices: Sequence[str] = definition.metadata["choices"]
+        meaning = definition.metadata["meaning"] + (f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else "")
+        yield f"| `{PREFIX}{definition.name}` | {KINDS[str(definition.type)].name} | {shown} | {meaning} |"
+
+
+def markdown() -> str:
+    """The text of docs/inputs.md."""
+    return "\n".join(
+        [
+            "# Inputs",
+            "",
+            "Set them in the inventory, as variables of all hosts of the cluster; any other name that begins with `cluster_` is refused.",
+            "Values are checked for all hosts, before anything on any of them changes.",
+            "",
+            "## One for the whole cluster",
+            "",
+            *_table(ClusterInputs),
+            "",
+            "## One for each host",
+            "",
+            *_table(HostInputs),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

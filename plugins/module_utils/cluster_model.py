@@ -1,0 +1,334 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster as it is: its hosts with their addresses, what they were found to be, and what each has to do next."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import State
+
+Step = Literal["none", "init", "join", "rejoin"]
+UNFINISHED: tuple[State, ...] = ("initialising", "half_joined")
+MEMBERS: tuple[State, ...] = ("control_plane", "worker")
+
+
+class System(TypedDict):
+    """The operating system of a host."""
+
+    id: str
+    version_id: str
+    name: str
+
+
+class InterfaceAddress(TypedDict):
+    """An address of an interface."""
+
+    address: str
+    prefix: int
+
+
+class Interface(TypedDict):
+    """A network interface of a host."""
+
+    name: str
+    addresses: list[InterfaceAddress]
+
+
+class Listener(TypedDict):
+    """A TCP port on which a process of a host listens."""
+
+    port: int
+    address: str
+    process: str | None
+
+
+class Containerd(TypedDict):
+    """containerd on a host: what is installed, and what the distribution has."""
+
+    version: str | None
+    candidate: str | None
+
+
+class Kubelet(TypedDict):
+    """The kubelet on a host."""
+
+    version: str | None
+
+
+class Node(TypedDict):
+    """What module node_info tells of a host, as far as the plan needs it."""
+
+    system: System
+    hostname: str
+    interfaces: list[Interface]
+    default_address: str | None
+    default_interface: str | None
+    listening: list[Listener]
+    containerd: Containerd
+    kubelet: Kubelet
+    state: State
+    ca_hash: str | None
+    node_name: str | None
+    api_ready: bool
+
+
+class Member(TypedDict):
+    """A node as the cluster knows it."""
+
+    name: str
+    addresses: list[str]
+
+
+class Cluster(TypedDict):
+    """What module cluster_info tells of a living cluster, as far as the plan needs it."""
+
+    endpoint: str
+    version: str
+    pod_subnets: list[str]
+    service_subnets: list[str]
+    nodes: list[Member]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a plan is made of."""
+
+    groups: Groups
+    run: frozenset[str]
+    """The hosts that this run is for."""
+    variables: Mapping[str, Mapping[str, Any]]
+    """The variables of each host of the cluster; only `cluster_*` and `ansible_host` are read."""
+    found: Mapping[str, Node]
+    """What the hosts that could be reached were found to be."""
+    cluster: Cluster | None = None
+
+    @property
+    def hosts(self) -> list[str]:
+        """All hosts of the cluster, each once."""
+        return list(dict.fromkeys([*self.groups.control_planes, *self.groups.workers, *self.groups.proxies]))
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host of the cluster."""
+
+    host: str
+    control_plane: bool
+    node: bool
+    """Whether it is to be a node of the cluster; a proxy of a separate group is not."""
+    in_run: bool
+    inputs: HostInputs
+    found: Node | None
+    name: str
+    address: Address | None
+    address_source: str
+    """Where the address comes from, as a message about it says it."""
+
+    @property
+    def state(self) -> State | None:
+        return self.found["state"] if self.found else None
+
+    @property
+    def ca_hash(self) -> str | None:
+        return self.found["ca_hash"] if self.found else None
+
+    def networks(self) -> Iterator[tuple[str, Address, Network]]:
+        """Each address on the host's interfaces, with the interface and the network it is in."""
+        for interface in self.found["interfaces"] if self.found else []:
+            for entry in interface["addresses"]:
+                address = ipaddress.ip_interface(f"{entry['address'].partition('%')[0]}/{entry['prefix']}")
+                yield interface["name"], address.ip, address.network
+
+    @property
+    def interface(self) -> str:
+        """The interface that carries the host's address; empty when it is not known."""
+        return next((name for name, address, _network in self.networks() if address == self.address), "")
+
+    @property
+    def network(self) -> Network | None:
+        return next((network for _name, address, network in self.networks() if address == self.address), None)
+
+    def second_address(self, version: int) -> Address | None:
+        """The address of another family on the same interface, for a dual-stack cluster."""
+        return next(
+            (
+                address
+                for name, address, _network in self.networks()
+                if name == self.interface and address.version == version and not address.is_link_local
+            ),
+            None,
+        )
+
+
+def _node_name(host: str, found: Node | None) -> str:
+    """A member keeps its name; an inventory that names hosts by their addresses leaves the host's own name."""
+    if found and found["node_name"]:
+        return found["node_name"]
+    if as_address(host) is not None and found:
+        return found["hostname"]
+    return host
+
+
+def _resolve_address(host: str, inputs: HostInputs, found: Node | None, variables: Mapping[str, Any], cluster: Cluster | None) -> tuple[Address | None, str]:
+    sources = [
+        (inputs.node_address, "cluster_node_address"),
+        (found["default_address"] if found else None, "the address of the default route"),
+        # Of a host that this run does not reach, the cluster knows the address.
+        *((address, "the cluster's own record") for member in (cluster["nodes"] if cluster else []) if member["name"] == host for address in member["addresses"]),
+        (variables.get("ansible_host"), "ansible_host"),
+        (host, "the name in the inventory"),
+    ]
+    for text, source in sources:
+        address = as_address(str(text)) if text else None
+        if address is not None:
+            return address, source
+    return None, ""
+
+
+def resolve_hosts(request: Request, inputs: Mapping[str, HostInputs]) -> list[Host]:
+    """The hosts of the cluster with their names and addresses, in the inventory's order."""
+    hosts = []
+    for host in request.hosts:
+        found = request.found.get(host)
+        address, source = _resolve_address(host, inputs[host], found, request.variables.get(host, {}), request.cluster)
+        hosts.append(
+            Host(
+                host=host,
+                control_plane=host in request.groups.control_planes,
+                node=host in request.groups.control_planes or host in request.groups.workers,
+                in_run=host in request.run,
+                inputs=inputs[host],
+                found=found,
+                name=_node_name(host, found),
+                address=address,
+                address_source=source,
+            )
+        )
+    return hosts
+
+
+@dataclass(frozen=True)
+class Course:
+    """Who is first, and what each host has to do."""
+
+    primary: str
+    initialise: bool
+    serving: bool
+    """Whether a control plane answers that can let others join."""
+    ca_hash: str | None
+    """The cluster that there is."""
+    steps: dict[str, Step]
+    reset: list[str]
+
+
+def _step(host: Host, initialises: bool) -> Step:
+    if not host.in_run or host.state is None or host.state in MEMBERS:
+        return "none"
+    if initialises:
+        return "init"
+    return "rejoin" if host.state in UNFINISHED else "join"
+
+
+def set_course(hosts: Sequence[Host]) -> Course:
+    """The primary is a control plane that serves already; only when there is none anywhere, the first one, which then initialises.
+
+    Takes at least one control plane.
+    """
+    control_planes = [host for host in hosts if host.control_plane]
+    members = [host for host in control_planes if host.state == "control_plane"]
+    serving = [host for host in members if host.found and host.found["api_ready"]]
+    primary = (serving or members or control_planes)[0]
+    steps = {host.host: _step(host, not members and host is primary) for host in hosts if host.node}
+    return Course(
+        primary=primary.host,
+        initialise=not members,
+        serving=bool(serving),
+        ca_hash=(serving or members)[0].ca_hash if members else None,
+        steps=steps,
+        reset=[host.host for host in hosts if host.state in UNFINISHED and steps.get(host.host, "none") != "none"],
+    )
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the user wants and what there is, side by side: what the checks look at and the plan is made from."""
+
+    request: Request
+    inputs: ClusterInputs
+    refused_inputs: frozenset[str]
+    hosts: dict[str, Host]
+    course: Course
+
+    @property
+    def endpoint_type(self) -> EndpointType:
+        return ENDPOINT_TYPES[self.inputs.endpoint_type]
+
+    @property
+    def endpoint_port(self) -> int:
+        return self.endpoint_type.port if self.inputs.endpoint_port is None else self.inputs.endpoint_port
+
+    @property
+    def endpoint_address(self) -> Address | None:
+        return as_address(self.inputs.endpoint_address)
+
+    @property
+    def nodes(self) -> list[Host]:
+        return [host for host in self.hosts.values() if host.node]
+
+    @property
+    def control_planes(self) -> list[Host]:
+        return [host for host in self.hosts.values() if host.control_plane]
+
+    @property
+    def proxies(self) -> list[Host]:
+        """The hosts on which our HAProxy serves the endpoint."""
+        return [self.hosts[name] for name in self.endpoint_type.proxies(self.request.groups)]
+
+    @property
+    def subnets(self) -> list[tuple[str, Network]]:
+        """The cluster's own networks, each with the input it comes from."""
+        return [
+            *(("cluster_pod_subnets", ipaddress.ip_network(subnet)) for subnet in self.inputs.pod_subnets),
+            *(("cluster_service_subnets", ipaddress.ip_network(subnet)) for subnet in self.inputs.service_subnets),
+        ]
+
+    @property
+    def kubernetes_minor(self) -> int:
+        return int(self.inputs.kubernetes_version.split(".")[1])
+
+    @property
+    def containerd_source(self) -> str:
+        follows = "bundle" if self.inputs.install_source == "bundle" else "repository"
+        return self.inputs.containerd_source or follows
+
+    @property
+    def uses_bundle(self) -> bool:
+        return "bundle" in (self.inputs.install_source, self.containerd_source)
+
+    def vrrp(self, proxy: Host) -> tuple[str, Address, Network] | None:
+        """The interface of a proxy that can carry the endpoint's address, its own address there and the network."""
+        candidates = [
+            (name, address, network)
+            for name, address, network in proxy.networks()
+            if self.endpoint_address in network and address != self.endpoint_address and proxy.inputs.vrrp_interface in ("", name)
+        ]
+        return next((candidate for candidate in candidates if candidate[1] == proxy.address), candidates[0] if candidates else None)
+
+
+def look(request: Request, inputs: Inputs) -> Situation:
+    """Bring together what is wanted and what there is; takes at least one control plane."""
+    hosts = resolve_hosts(request, inputs.hosts)
+    return Situation(
+        request=request,
+        inputs=inputs.cluster,
+        refused_inputs=inputs.refused,
+        hosts={host.host: host for host in hosts},
+        course=set_course(hosts),
+    )

@@ -1,0 +1,367 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a run: what every role is given, made from the user's inputs and from what the hosts were found to be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_checks import problems_of, warnings_of
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import View
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, read_inputs
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Host, Request, Situation, Step, look
+
+API_SERVER_PORT = 6443
+STATISTICS_PORT = 1080
+PROXY_STATE_FILE = "/run/haproxy-state/weight"
+
+# PauseVersion in cmd/kubeadm/app/constants/constants.go of k8s.io/kubernetes v1.35.4, v1.36.3 and v1.37.2, by minor.
+PAUSE_TAGS = {35: "3.10.1", 36: "3.10.2", 37: "3.10.2"}
+
+
+class Endpoint(TypedDict):
+    """Where the cluster is reached."""
+
+    type: str
+    name: str
+    address: str
+    port: int
+    host_port: str
+
+
+class PlannedNode(TypedDict):
+    """A node, and what it has to do."""
+
+    name: str
+    address: str
+    addresses: list[str]
+    interface: str
+    control_plane: bool
+    step: Step
+    reset: bool
+    endpoint_address: str
+    swap: str
+    sysctls: dict[str, Any]
+
+
+class HostsEntry(TypedDict):
+    """A line of /etc/hosts."""
+
+    name: str
+    address: str
+
+
+class Proxy(TypedDict):
+    """A host on which HAProxy and keepalived serve the endpoint."""
+
+    address: str
+    interface: str
+    peers: list[str]
+    priority: int
+    owns_first: bool
+    vip_prefix: str
+    statistics_address: str
+
+
+class Backend(TypedDict):
+    """An API server behind the proxies."""
+
+    name: str
+    address: str
+    port: int
+
+
+class Vrrp(TypedDict):
+    """What all proxies agree on."""
+
+    router_id: int
+    state_file: str
+
+
+class Statistics(TypedDict):
+    """HAProxy's statistics page; its password is not part of the plan."""
+
+    port: int
+    user: str
+
+
+class Kubernetes(TypedDict):
+    """Which Kubernetes, and where from."""
+
+    version: str
+    minor: str
+    source: str
+    repository_url: str
+    repository_key_url: str
+    image_repository: str
+    bundle_path: str
+
+
+class ContainerRuntime(TypedDict):
+    """Which containerd, and where from."""
+
+    source: str
+    version: str
+    repository_url: str
+    repository_key_url: str
+    bundle_path: str
+    sandbox_image: str
+    systemd_cgroup: bool
+    restrict_oom_score_adj: bool
+
+
+class Kubeadm(TypedDict):
+    """What kubeadm is told about the cluster."""
+
+    endpoint: str
+    kubernetes_version: str
+    cluster_name: str
+    dns_domain: str
+    pod_subnets: list[str]
+    service_subnets: list[str]
+    cert_sans: list[str]
+    image_repository: str
+    kubelet_config: dict[str, Any]
+    kube_proxy_config: dict[str, Any]
+    ignore_preflight_errors: list[str]
+    fetch_kubeconfig_to: str
+
+
+class Calico(TypedDict):
+    """How Calico is set up."""
+
+    version: str
+    manifest: str
+    encapsulation: str
+    backend: str
+    image_registry: str
+
+
+class PodNetwork(TypedDict):
+    """Who carries the pods' packets."""
+
+    kind: str
+    pod_subnets: list[str]
+    manifests: list[str]
+    workloads: list[dict[str, str]]
+    calico: Calico
+
+
+class Plan(TypedDict):
+    """Everything that a run is told; see RETURN of the module cluster_plan."""
+
+    endpoint: Endpoint
+    proxied: bool
+    primary: str
+    initialise: bool
+    reset: list[str]
+    joining: list[str]
+    joining_control_planes: list[str]
+    joining_workers: list[str]
+    nodes: dict[str, PlannedNode]
+    hosts_entries: list[HostsEntry]
+    proxies: dict[str, Proxy]
+    proxy_maxconn: int
+    backends: list[Backend]
+    vrrp: Vrrp
+    statistics: Statistics
+    kubernetes: Kubernetes
+    containerd: ContainerRuntime
+    kubeadm: Kubeadm
+    pod_network: PodNetwork
+    warnings: list[str]
+    summary: list[str]
+
+
+class Refused(ValueError):
+    """The plan cannot be made; `problems` are all the reasons."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(["This cluster cannot be set up as it is described; nothing on any host was changed.", *(f"- {text}" for text in problems)]))
+
+
+def router_id(address: int) -> int:
+    """A VRRP router id out of the endpoint's address: two addresses less than 255 apart never share one."""
+    return address % 255 + 1
+
+
+def priorities(count: int) -> list[int]:
+    """VRRP priorities, highest first, as far apart as they can be up to 50.
+
+    Backups with alike priorities take over together and fight for the address, which costs seconds.
+    """
+    distance = min(50, 253 // max(1, count - 1))
+    highest = max(200, 1 + distance * (count - 1))
+    return [highest - distance * position for position in range(count)]
+
+
+def _addresses(host: Host, situation: Situation) -> list[str]:
+    """One address of each family that the pods have, the host's own first."""
+    families = [network.version for name, network in situation.subnets if name == "cluster_pod_subnets"]
+    second = [host.second_address(version) for version in families if host.address and version != host.address.version]
+    return [str(address) for address in (host.address, *second) if address]
+
+
+def _node(host: Host, situation: Situation) -> PlannedNode:
+    primary = situation.hosts[situation.course.primary]
+    view = View(situation.inputs.endpoint_address, str(host.address), str(primary.address), host.control_plane)
+    return PlannedNode(
+        name=host.name,
+        address=str(host.address or ""),
+        addresses=_addresses(host, situation),
+        interface=host.interface,
+        control_plane=host.control_plane,
+        step=situation.course.steps[host.host],
+        reset=host.host in situation.course.reset,
+        endpoint_address=situation.endpoint_type.resolves_to(view),
+        swap=host.inputs.swap,
+        sysctls=host.inputs.sysctls,
+    )
+
+
+def _proxies(situation: Situation) -> dict[str, Proxy]:
+    carriers = {proxy.host: situation.vrrp(proxy) for proxy in situation.proxies}
+    # A proxy that this run does not reach is still a peer of the others.
+    addresses = {proxy.host: str(carrier[1] if carrier else proxy.address) for proxy in situation.proxies for carrier in [carriers[proxy.host]]}
+    ranked = zip(situation.proxies, priorities(len(situation.proxies)))
+    proxies: dict[str, Proxy] = {}
+    for position, (proxy, priority) in enumerate(ranked):
+        carrier = carriers[proxy.host]
+        proxies[proxy.host] = Proxy(
+            address=addresses[proxy.host],
+            interface=carrier[0] if carrier else "",
+            peers=[address for host, address in addresses.items() if host != proxy.host],
+            priority=priority,
+            owns_first=position == 0,
+            vip_prefix=f"{situation.endpoint_address}/{carrier[2].prefixlen}" if carrier else "",
+            statistics_address=str(proxy.address),
+        )
+    return proxies
+
+
+def _kubelet_config(situation: Situation) -> dict[str, Any]:
+    keeps_swap = any(node.inputs.swap == "keep" for node in situation.nodes)
+    return {"cgroupDriver": situation.inputs.cgroup_driver, **({"failSwapOn": False} if keeps_swap else {}), **situation.inputs.kubelet_config}
+
+
+def _pod_network(situation: Situation) -> PodNetwork:
+    inputs = situation.inputs
+    bundled = os.path.join(os.path.expanduser(inputs.bundle_path), "manifests", "calico.yaml")
+    upstream = f"https://raw.githubusercontent.com/projectcalico/calico/{inputs.calico_version}/manifests/calico.yaml"
+    return PodNetwork(
+        kind=inputs.pod_network,
+        pod_subnets=inputs.pod_subnets,
+        manifests=[os.path.expanduser(source) for source in inputs.pod_network_manifests],
+        workloads=inputs.pod_network_workloads,
+        calico=Calico(
+            version=inputs.calico_version,
+            manifest=os.path.expanduser(inputs.calico_manifest) or (bundled if situation.uses_bundle and os.path.isfile(bundled) else upstream),
+            encapsulation=inputs.calico_encapsulation,
+            backend=inputs.calico_backend or ("vxlan" if inputs.calico_encapsulation.startswith("vxlan") else "bird"),
+            image_registry=inputs.calico_image_registry,
+        ),
+    )
+
+
+def _listed(hosts: Iterable[str]) -> str:
+    return ", ".join(hosts)
+
+
+def _summary(situation: Situation, plan_nodes: dict[str, PlannedNode]) -> list[str]:
+    course = situation.course
+    joining = {kind: [host for host, node in plan_nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)}
+    lines = [
+        f"{course.primary} {'initialises the cluster' if course.initialise else 'serves the cluster and lets others join'}, Kubernetes {situation.inputs.kubernetes_version}",
+        f"The endpoint is {situation.inputs.endpoint_name} ({situation.inputs.endpoint_address}), port {situation.endpoint_port}",
+    ]
+    if situation.proxies:
+        lines.append(f"HAProxy serves it on {_listed(proxy.host for proxy in situation.proxies)}")
+    if course.reset:
+        lines.append(f"Unfinished work is cleaned first on {_listed(course.reset)}")
+    if joining[True]:
+        lines.append(f"Joining as control planes: {_listed(joining[True])}")
+    if joining[False]:
+        lines.append(f"Joining as workers: {_listed(joining[False])}")
+    if not course.initialise and not any(joining.values()):
+        lines.append("No host has to join")
+    return lines
+
+
+def make_plan(request: Request) -> Plan:
+    """Make the plan, or raise Refused with everything that is wrong."""
+    read = read_inputs(request.variables)
+    if not request.groups.control_planes:
+        empty = Problem("control_planes", "there is no control plane in the inventory", "put an odd number of hosts into this group, best three")
+        raise Refused([empty, *read.problems])
+    situation = look(request, read)
+    problems = [*read.problems, *problems_of(situation)]
+    if problems:
+        raise Refused(problems)
+
+    inputs, course = situation.inputs, situation.course
+    nodes = {node.host: _node(node, situation) for node in situation.nodes}
+    joining = [host for host, node in nodes.items() if node["step"] in ("join", "rejoin")]
+    host_port = f"{inputs.endpoint_name}:{situation.endpoint_port}"
+    bundle_path = os.path.expanduser(inputs.bundle_path) if situation.uses_bundle else ""
+    return Plan(
+        endpoint=Endpoint(
+            type=inputs.endpoint_type, name=inputs.endpoint_name, address=inputs.endpoint_address, port=situation.endpoint_port, host_port=host_port
+        ),
+        proxied=bool(situation.proxies),
+        primary=course.primary,
+        initialise=course.initialise,
+        reset=course.reset,
+        joining=joining,
+        joining_control_planes=[host for host in joining if nodes[host]["control_plane"]],
+        joining_workers=[host for host in joining if not nodes[host]["control_plane"]],
+        nodes=nodes,
+        hosts_entries=[HostsEntry(name=node["name"], address=node["address"]) for node in nodes.values() if node["address"]],
+        proxies=_proxies(situation),
+        proxy_maxconn=inputs.proxy_maxconn,
+        backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
+        vrrp=Vrrp(
+            router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
+            state_file=PROXY_STATE_FILE,
+        ),
+        statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
+        kubernetes=Kubernetes(
+            version=inputs.kubernetes_version,
+            minor=f"1.{situation.kubernetes_minor}",
+            source=inputs.install_source,
+            repository_url=inputs.repository_url or f"https://pkgs.k8s.io/core:/stable:/v1.{situation.kubernetes_minor}",
+            repository_key_url=inputs.repository_key_url,
+            image_repository=inputs.image_repository,
+            bundle_path=bundle_path,
+        ),
+        containerd=ContainerRuntime(
+            source=situation.containerd_source,
+            version=inputs.containerd_version,
+            repository_url=inputs.containerd_repository_url,
+            repository_key_url=inputs.containerd_repository_key_url,
+            bundle_path=bundle_path,
+            sandbox_image=f"{inputs.image_repository}/pause:{PAUSE_TAGS[situation.kubernetes_minor]}",
+            systemd_cgroup=inputs.cgroup_driver == "systemd",
+            restrict_oom_score_adj=inputs.restrict_oom_score_adj,
+        ),
+        kubeadm=Kubeadm(
+            endpoint=host_port,
+            kubernetes_version=inputs.kubernetes_version,
+            cluster_name=inputs.name,
+            dns_domain=inputs.dns_domain,
+            pod_subnets=inputs.pod_subnets,
+            service_subnets=inputs.service_subnets,
+            cert_sans=list(dict.fromkeys([inputs.endpoint_name, inputs.endpoint_address, *inputs.extra_sans])),
+            image_repository=inputs.image_repository,
+            kubelet_config=_kubelet_config(situation),
+            kube_proxy_config=inputs.kube_proxy_config,
+            ignore_preflight_errors=inputs.ignore_preflight_errors,
+            fetch_kubeconfig_to=os.path.expanduser(inputs.fetch_kubeconfig_to),
+        ),
+        pod_network=_pod_network(situation),
+        warnings=warnings_of(situation),
+        summary=_summary(situation, nodes),
+    )

@@ -1,0 +1,181 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin cluster_plan, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_plan
+short_description: Check the inputs of a cluster and plan what each host has to do
+version_added: 0.1.0
+author: Quorum contributors (@quorum)
+description:
+  - Reads the C(cluster_*) variables of all hosts of the cluster, also of those outside C(--limit), fills in the defaults,
+    and joins them with what the hosts were found to be. The variables are listed in C(docs/inputs.md).
+  - Refuses what is wrong with one message that lists every problem, each with the variable or host, what is wrong and what to write.
+  - The primary is a control plane that serves the cluster already. Only when there is none, the first control plane of the inventory
+    initialises the cluster.
+  - Works on the controller alone, without a connection to any host, and never changes anything.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  control_planes:
+    description: The hosts of the inventory that are to be control planes.
+    type: list
+    elements: str
+    default: []
+  workers:
+    description: The hosts that are to be workers.
+    type: list
+    elements: str
+    default: []
+  proxies:
+    description: The hosts that serve a virtual IP. When empty, the control planes do.
+    type: list
+    elements: str
+    default: []
+  run_hosts:
+    description:
+      - The hosts that this run is for. Each must have been found, and only they get a step to take.
+      - When not given, all hosts of the play, those that failed included.
+    type: list
+    elements: str
+  facts_variable:
+    description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
+    type: str
+    default: found
+  found_elsewhere:
+    description:
+      - Results of M(quorum.kubeadm.node_info) run in a loop by delegation, for hosts outside C(--limit).
+        The C(item) of each is the host, its C(node) what was found; without C(node) the host was not reached.
+    type: list
+    elements: dict
+    default: []
+  cluster:
+    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, when there is a living one.
+    type: dict
+seealso:
+  - module: quorum.kubeadm.node_info
+  - module: quorum.kubeadm.cluster_info
+"""
+
+EXAMPLES = r"""
+- name: See what the hosts are
+  quorum.kubeadm.node_info:
+  register: found
+
+- name: Plan the cluster
+  quorum.kubeadm.cluster_plan:
+    control_planes: "{{ groups['control_planes'] | default([]) }}"
+    workers: "{{ groups['workers'] | default([]) }}"
+    proxies: "{{ groups['proxies'] | default([]) }}"
+    facts_variable: found
+  run_once: true
+  register: plan
+"""
+
+RETURN = r"""
+plan:
+  description: What each role is to be given. It holds no secret.
+  returned: success
+  type: dict
+  contains:
+    endpoint:
+      description: Where the cluster is reached, C(type), C(name), C(address), C(port) and C(host_port), the name and the port.
+      type: dict
+    proxied:
+      description: Whether HAProxy of this collection serves the endpoint.
+      type: bool
+    primary:
+      description: The control plane that initialises the cluster or lets others join it.
+      type: str
+    initialise:
+      description: Whether the primary has to initialise the cluster.
+      type: bool
+    reset:
+      description: The hosts whose unfinished C(kubeadm init) or C(kubeadm join) has to be cleaned first.
+      type: list
+      elements: str
+    joining:
+      description: The hosts that have to join; C(joining_control_planes) and C(joining_workers) are its two parts.
+      type: list
+      elements: str
+    joining_control_planes:
+      description: The control planes that have to join.
+      type: list
+      elements: str
+    joining_workers:
+      description: The workers that have to join.
+      type: list
+      elements: str
+    nodes:
+      description:
+        - By host, C(name) in the cluster, C(address), C(addresses) (one of each family of the pod network), C(interface),
+          C(control_plane), C(step) (V(none), V(init), V(join) or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name
+          resolves to on it), C(swap) and C(sysctls).
+      type: dict
+    hosts_entries:
+      description: C(name) and C(address) of every node, for C(/etc/hosts).
+      type: list
+      elements: dict
+    proxies:
+      description:
+        - By host that serves the endpoint, its C(address) for VRRP, the C(interface) of the virtual IP, C(vip_prefix), the C(peers),
+          the C(priority), C(owns_first), and C(statistics_address), where its statistics page listens.
+      type: dict
+    proxy_maxconn:
+      description: The connections HAProxy takes at most.
+      type: int
+    backends:
+      description: C(name), C(address) and C(port) of every API server.
+      type: list
+      elements: dict
+    vrrp:
+      description: C(router_id) and C(state_file), the file by which HAProxy tells keepalived how it is.
+      type: dict
+    statistics:
+      description: C(port) and C(user) of HAProxy's statistics page.
+      type: dict
+    kubernetes:
+      description:
+        - C(version), C(minor), C(source), C(repository_url), C(repository_key_url), C(image_repository) and C(bundle_path).
+      type: dict
+    containerd:
+      description:
+        - C(source), C(version), C(repository_url), C(repository_key_url), C(bundle_path), C(sandbox_image), C(systemd_cgroup) and
+          C(restrict_oom_score_adj).
+      type: dict
+    kubeadm:
+      description:
+        - C(endpoint), C(kubernetes_version), C(cluster_name), C(dns_domain), C(pod_subnets), C(service_subnets), C(cert_sans),
+          C(image_repository), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors) and C(fetch_kubeconfig_to).
+      type: dict
+    pod_network:
+      description:
+        - C(kind), C(pod_subnets), C(manifests), C(workloads), and C(calico) with C(version), C(manifest), C(encapsulation), C(backend) and
+          C(image_registry).
+      type: dict
+    warnings:
+      description: What is allowed and yet worth knowing.
+      type: list
+      elements: str
+    summary:
+      description: The plan in a few lines for a person.
+      type: list
+      elements: str
+problems:
+  description: Everything that is wrong, each with C(subject), C(wrong) and C(write).
+  returned: when the plan is refused
+  type: list
+  elements: dict
+"""
