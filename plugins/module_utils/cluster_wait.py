@@ -191,6 +191,8 @@ def _troubles(pod: KubernetesObject) -> List[str]:
     if scheduled.get("status") == "False":
         return [f"is on no node: {scheduled.get('message') or scheduled.get('reason', '')}"]
     containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    if not containers:
+        return ["its kubelet has not taken it up" if pod["spec"].get("nodeName") else "no scheduler has looked at it"]
     found = [trouble for trouble in map(_container_trouble, containers) if trouble]
     # While an init container works, the others only wait for it.
     telling = [trouble for trouble in found if not trouble.endswith("waits: PodInitializing")]
