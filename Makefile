@@ -1,0 +1,39 @@
+# The commands of a developer and of somebody who tries the lab. `make` alone lists them.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
+export MOLECULE_GLOB := molecule/*/molecule.yml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo clean test lint unit molecule bench setup build
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build a highly available cluster of six local containers and show it
+	@lab/demo
+
+clean: ## Take the demo's containers, network and firewall rules away; the cache stays
+	@lab/clean
+
+setup: ## Install what the lab and the tests need (the other commands do it themselves)
+	@lab/setup
+
+test: setup lint unit molecule ## Everything that CI runs
+
+lint: ## yamllint, ansible-lint, mypy
+	yamllint --strict .
+	ansible-lint
+	mypy
+
+unit: ## The Python tests
+	pytest
+
+molecule: ## Every role and the whole cluster, on real machines made of containers
+	tests/run_molecule
+
+bench: setup ## The playbook against a shell script of bare commands
+	bench/run
+
+build: ## The collection as a Galaxy artifact, in dist/
+	ansible-galaxy collection build --force --output-path dist
