@@ -24,7 +24,7 @@ def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = No
 
 def why_not_ready(root: Path, server: ApiServer, timeout: float = 2.0) -> str | None:
     """Return None when ``/readyz`` says ok, or else why it is not: one sentence."""
-    where = f"https://{f'[{server.address}]' if ':' in server.address else server.address}:{server.port}/readyz"
+    where = f"{server.url}/readyz"
     try:
         connection = http.client.HTTPSConnection(server.address, server.port, timeout=timeout, context=tls_context(root / CA_CERTIFICATE))
         try:

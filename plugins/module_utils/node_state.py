@@ -60,6 +60,16 @@ class ApiServer(NamedTuple):
     address: str
     port: int
 
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        return f"https://{url_host(self.address)}:{self.port}"
+
+
+def url_host(address: str) -> str:
+    """Write an address as URLs want it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
 
 def classify(traces: Traces) -> State:
     """Tell what a node with these traces is."""

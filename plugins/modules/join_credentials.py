@@ -131,23 +131,14 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils import bootstrap_to
 from ansible_collections.quorum.kubeadm.plugins.module_utils import kubeadm_config as config
 from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
+from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, local_kubectl, read_control_plane
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output import JoinFacts, redact
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import KubeadmError, kubeadm
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
-    ADMIN_KUBECONFIG,
-    ApiServer,
-    kubeconfig_server,
-    read_api_server,
-    read_authority,
-)
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ApiServer
 
 ROOT = Path("/")
 IN_KUBE_SYSTEM = ("--namespace", "kube-system")
-
-
-class Refused(Exception):
-    """This host cannot give what is asked of it."""
 
 
 class Outcome(TypedDict, total=False):
@@ -157,17 +148,6 @@ class Outcome(TypedDict, total=False):
     credentials: JoinFacts
     deleted_tokens: list[str]
     deleted_certificates: bool
-
-
-def living_control_plane(root: Path = ROOT) -> tuple[ApiServer, str, str]:
-    """Return this host's API server, the endpoint in its admin.conf, and its CA's pin."""
-    server = read_api_server(root)
-    authority = read_authority(root)
-    kubeconfig = root / ADMIN_KUBECONFIG
-    endpoint = kubeconfig_server(kubeconfig.read_text(encoding="utf-8")) if kubeconfig.exists() else None
-    if not (server and authority and endpoint):
-        raise Refused(f"this host is no control plane: it lacks a kube-apiserver, {kubeconfig} or a cluster CA. Run this on one that serves")
-    return server, endpoint.replace("https://", "", 1), authority[1]
 
 
 def token_documents(params: Mapping[str, Any], server: ApiServer, version: str, token: str) -> list[config.Document]:
@@ -203,11 +183,12 @@ def list_tokens(kubectl: Kubectl) -> list[tokens.BootstrapToken]:
 
 def mint(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: Kubectl, root: Path = ROOT) -> Outcome:
     """Make a token, and store the certificates when control planes are to join."""
-    server, endpoint, pin = living_control_plane(root)
+    control_plane = read_control_plane(root)
+    server = control_plane.api_server
     facts = JoinFacts(
-        endpoint=params["endpoint"] or endpoint,
+        endpoint=params["endpoint"] or control_plane.endpoint,
         token=None,
-        ca_cert_hashes=[pin],
+        ca_cert_hashes=[control_plane.ca_hash],
         certificate_key=None,
         control_plane=params["control_plane"],
     )
@@ -240,9 +221,8 @@ def mint(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: K
     return Outcome(changed=True, credentials=facts, deleted_tokens=purged.result(), deleted_certificates=False)
 
 
-def revoke(check_mode: bool, kubectl: Kubectl, root: Path = ROOT) -> Outcome:
+def revoke(check_mode: bool, kubectl: Kubectl) -> Outcome:
     """Delete every token that joining needed, and the stored certificates."""
-    living_control_plane(root)
     with ThreadPoolExecutor() as side_by_side:
         listed = side_by_side.submit(list_tokens, kubectl)
         stored = side_by_side.submit(
@@ -268,14 +248,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    kubectl = Kubectl(str(ROOT / ADMIN_KUBECONFIG), Deadline(params["timeout"]))
     try:
+        kubectl = local_kubectl(Deadline(params["timeout"]))
         if params["state"] == "absent":
             module.exit_json(**revoke(module.check_mode, kubectl))
         module.exit_json(**mint(params, module.check_mode, run, kubectl))
     except KubeadmError as error:
         module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
-    except (CertificateError, KubectlError, OSError, Refused) as error:
+    except (CertificateError, KubectlError, NoControlPlane, OSError) as error:
         module.fail_json(msg=redact(str(error)))
 
 

@@ -105,6 +105,10 @@ options:
     description: How many seconds a new control plane's API server may take until its C(/readyz) answers.
     type: int
     default: 120
+  cleanup_timeout:
+    description: How many seconds the cluster may take to tell which member a half-done join left in etcd.
+    type: int
+    default: 60
   kubeconfig:
     description:
       - Where to put a copy of a control plane's C(/etc/kubernetes/admin.conf), mode 0600, for the user who administers the cluster there.
@@ -134,6 +138,10 @@ ca_hash:
   returned: success
   type: str
   sample: sha256:7c2e69131a36ae2a042a339b33381c6d0d43887e2de83720eff5359e26aec866
+removed_etcd_member:
+  description: The id of the member that a half-done join of this node had left in etcd, and that was removed; None when there was none.
+  returned: success
+  type: str
 reset:
   description: Whether a half-done join was taken back first.
   returned: success
@@ -166,6 +174,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils import kubeadm_conf
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import wait_ready
 from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner
+from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import EtcdError, forget_own_member
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import (
     BusyError,
     KubeadmError,
@@ -175,7 +184,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import 
     reset,
     unfinished,
 )
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import State, read_api_server, read_membership
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, State, read_api_server, read_membership
 
 ROOT = Path("/")
 
@@ -190,6 +200,7 @@ class Outcome(TypedDict):
     changed: bool
     state: State
     reset: bool
+    removed_etcd_member: str | None
     stdout: str
     stderr: str
     ca_hash: str | None
@@ -240,17 +251,20 @@ def configuration(params: Mapping[str, Any]) -> config.Document:
     )
 
 
-def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
+def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: Kubectl, root: Path = ROOT) -> Outcome:
     """Join the node, or say why that must not be."""
     membership = read_membership(root)
     state = membership["state"]
     needed = not belongs(state, membership["ca_hash"], params)
     must_reset = needed and state == "half_joined"
     stdout = stderr = ""
+    removed: str | None = None
     if needed and not check_mode:
         document = configuration(params)
         with unfinished("join", root):
             if must_reset:
+                if params["control_plane"]:
+                    removed = forget_own_member(root, params["advertise_address"], kubectl)
                 reset(runner, params["cri_socket"], keep_authority=False, root=root)
             result = kubeadm(runner, ["join"], [document])
         stdout, stderr = result.stdout, result.stderr
@@ -260,7 +274,13 @@ def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path
             raise Refused(f"the node has joined, but its API server is not ready after {params['ready_timeout']} seconds: {reason}")
     copied = params["control_plane"] and bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
     return Outcome(
-        changed=needed or copied, state=state, reset=must_reset, stdout=stdout, stderr=stderr, ca_hash=read_membership(root)["ca_hash"]
+        changed=needed or copied,
+        state=state,
+        reset=must_reset,
+        removed_etcd_member=removed,
+        stdout=stdout,
+        stderr=stderr,
+        ca_hash=read_membership(root)["ca_hash"],
     )
 
 
@@ -288,15 +308,19 @@ def main() -> None:
             "cri_socket": {"type": "str", "default": "unix:///run/containerd/containerd.sock"},
             "timeouts": {"type": "dict", "default": {"etcdAPICall": "5m0s"}},
             "ready_timeout": {"type": "int", "default": 120},
+            "cleanup_timeout": {"type": "int", "default": 60},
             "kubeconfig": {"type": "path"},
         },
         supports_check_mode=True,
     )
     try:
         with exclusively() as runner:
-            module.exit_json(**join(module.params, module.check_mode, runner))
+            kubectl = Kubectl(str(ROOT / ADMIN_KUBECONFIG), Deadline(module.params["cleanup_timeout"]))
+            module.exit_json(**join(module.params, module.check_mode, runner, kubectl))
     except KubeadmError as error:
         module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+    except (EtcdError, KubectlError) as error:
+        module.fail_json(msg=f"what an earlier join left of this node in etcd cannot be removed: {error}")
     except (BusyError, CertificateError, OSError, Refused) as error:
         module.fail_json(msg=str(error))
 

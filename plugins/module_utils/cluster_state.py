@@ -1,0 +1,106 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what a cluster is from its objects."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Mapping, TypedDict
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import CERTIFICATES_SECRET, BootstrapToken, bootstrap_tokens
+from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import Member
+
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+
+
+class Taint(TypedDict):
+    """A taint of a node."""
+
+    key: str
+    value: str | None
+    effect: str
+
+
+class Node(TypedDict):
+    """A node as the cluster knows it."""
+
+    name: str
+    ready: bool
+    control_plane: bool
+    version: str
+    addresses: list[str]
+    pod_cidrs: list[str]
+    taints: list[Taint]
+
+
+class Cluster(TypedDict):
+    """A living cluster."""
+
+    reachable: bool
+    reason: str | None
+    endpoint: str | None
+    name: str | None
+    version: str | None
+    dns_domain: str | None
+    pod_subnets: list[str]
+    service_subnets: list[str]
+    nodes: list[Node]
+    etcd_members: list[Member]
+    etcd_problem: str | None
+    bootstrap_tokens: list[BootstrapToken]
+    certificates_uploaded: bool
+
+
+def parse_node(node: Mapping[str, Any]) -> Node:
+    """Read a Node object."""
+    status, spec, metadata = node.get("status", {}), node.get("spec", {}), node["metadata"]
+    return Node(
+        name=metadata["name"],
+        ready=any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])),
+        control_plane=CONTROL_PLANE_LABEL in metadata.get("labels", {}),
+        version=status.get("nodeInfo", {}).get("kubeletVersion", "").lstrip("v"),
+        addresses=[one["address"] for one in status.get("addresses", []) if one["type"] == "InternalIP"],
+        pod_cidrs=list(spec.get("podCIDRs", [])),
+        taints=[Taint(key=one["key"], value=one.get("value"), effect=one["effect"]) for one in spec.get("taints", [])],
+    )
+
+
+def scalar(document: str, key: str) -> str | None:
+    """Return a scalar of the YAML that kubeadm writes, where a key stands at the top or one level below and is unique."""
+    found = re.search(rf"^(?:  )?{re.escape(key)}:[ \t]*(.*?)[ \t]*$", document, re.MULTILINE)
+    return found.group(1).strip("\"'") or None if found else None
+
+
+def _list(text: str | None) -> list[str]:
+    return [one.strip() for one in (text or "").split(",") if one.strip()]
+
+
+def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[str, Any]]) -> Cluster:
+    """Read the cluster from its Nodes and from kube-system's Secrets and ConfigMaps, leaving everything secret behind."""
+    everything = list(objects)
+    named = {(one["kind"], one["metadata"]["name"]): one for one in everything}
+    configuration = named.get(("ConfigMap", "kubeadm-config"), {}).get("data", {}).get("ClusterConfiguration", "")
+    version = scalar(configuration, "kubernetesVersion")
+    return Cluster(
+        reachable=True,
+        reason=None,
+        endpoint=scalar(configuration, "controlPlaneEndpoint"),
+        name=scalar(configuration, "clusterName"),
+        version=version.lstrip("v") if version else None,
+        dns_domain=scalar(configuration, "dnsDomain"),
+        pod_subnets=_list(scalar(configuration, "podSubnet")),
+        service_subnets=_list(scalar(configuration, "serviceSubnet")),
+        nodes=sorted((parse_node(node) for node in nodes), key=lambda node: node["name"]),
+        etcd_members=[],
+        etcd_problem=None,
+        bootstrap_tokens=bootstrap_tokens(one for one in everything if one["kind"] == "Secret"),
+        certificates_uploaded=("Secret", CERTIFICATES_SECRET) in named,
+    )
+
+
+def unreachable(reason: str) -> Cluster:
+    """Return what is known of a cluster that does not answer: why."""
+    cluster = parse_cluster([], [])
+    cluster["reachable"], cluster["reason"] = False, reason
+    return cluster

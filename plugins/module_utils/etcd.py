@@ -1,0 +1,143 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask etcd about its members, and remove one, through its JSON gateway: a node needs no etcdctl for that."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Iterable, Mapping, Sequence, TypedDict
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import tls_context
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Kubectl
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, API_SERVER_MANIFEST, PKI, flag, url_host
+
+ETCD_PKI = f"{PKI}/etcd"
+CLIENT_CERTIFICATE = f"{ETCD_PKI}/healthcheck-client.crt"
+CLIENT_KEY = f"{ETCD_PKI}/healthcheck-client.key"
+CLIENT_URLS_ANNOTATION = "kubeadm.kubernetes.io/etcd.advertise-client-urls"
+
+# A URL and what to post (None: get), answered by etcd's JSON.
+Ask = Callable[[str, "Mapping[str, Any] | None"], Any]
+
+
+class EtcdError(RuntimeError):
+    """etcd did not answer as it should."""
+
+
+class Member(TypedDict):
+    """A member of the etcd cluster."""
+
+    name: str
+    id: str
+    peer_urls: list[str]
+    client_urls: list[str]
+    learner: bool
+    healthy: bool
+
+
+def asker(root: Path = Path("/"), timeout: float = 3.0) -> Ask:
+    """Return what asks etcd, with the certificate that kubeadm made for the health checks on this node."""
+    context = tls_context(root / ETCD_PKI / "ca.crt", root / CLIENT_CERTIFICATE, root / CLIENT_KEY)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+
+    def ask(url: str, body: Mapping[str, Any] | None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with opener.open(urllib.request.Request(url, data, {"Content-Type": "application/json"}), timeout=timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise EtcdError(f"{url} answers {error.code}: {error.read(500).decode('utf-8', 'replace').strip()}") from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise EtcdError(f"{url}: {error}") from None
+
+    return ask
+
+
+def parse_members(answer: Mapping[str, Any]) -> list[Member]:
+    """Read the answer to `member list`; a member that never started has no name and no client URL."""
+    return sorted(
+        (
+            Member(
+                name=member.get("name", ""),
+                id=format(int(member["ID"]), "x"),
+                peer_urls=list(member.get("peerURLs", [])),
+                client_urls=list(member.get("clientURLs", [])),
+                learner=bool(member.get("isLearner", False)),
+                healthy=False,
+            )
+            for member in answer.get("members", [])
+        ),
+        key=lambda member: (member["name"], member["id"]),
+    )
+
+
+def _first_answer(ask: Ask, endpoints: Sequence[str], path: str, body: Mapping[str, Any]) -> Any:
+    problems = []
+    for endpoint in endpoints:
+        try:
+            return ask(endpoint.rstrip("/") + path, body)
+        except EtcdError as error:
+            problems.append(str(error))
+    raise EtcdError("; ".join(problems) or "no etcd member is known")
+
+
+def list_members(ask: Ask, endpoints: Sequence[str]) -> list[Member]:
+    """Return the members as the first endpoint that answers knows them, without asking after their health."""
+    return parse_members(_first_answer(ask, endpoints, "/v3/cluster/member/list", {}))
+
+
+def with_health(ask: Ask, members: Iterable[Member]) -> list[Member]:
+    """Ask every member for its health, all at once."""
+
+    def healthy(member: Member) -> bool:
+        for url in member["client_urls"]:
+            try:
+                return str(ask(url.rstrip("/") + "/health", None).get("health")).lower() == "true"
+            except (EtcdError, AttributeError):
+                continue
+        return False
+
+    found = list(members)
+    with ThreadPoolExecutor(max_workers=8) as side_by_side:
+        return [Member({**member, "healthy": health}) for member, health in zip(found, side_by_side.map(healthy, found))]
+
+
+def remove_member(ask: Ask, endpoints: Sequence[str], peer_url: str) -> str | None:
+    """Remove the member with this peer URL; return its id, or None when there is none."""
+    members = list_members(ask, endpoints)
+    gone = next((member for member in members if peer_url in member["peer_urls"]), None)
+    if gone is None:
+        return None
+    if len(members) == 1:
+        raise EtcdError(f"{peer_url} is the only member of etcd: removing it would end the cluster")
+    _first_answer(ask, endpoints, "/v3/cluster/member/remove", {"ID": str(int(gone["id"], 16))})
+    return gone["id"]
+
+
+def client_urls(pods: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the client URLs that kubeadm writes on etcd's pods."""
+    urls = []
+    for pod in pods:
+        urls += [url for url in pod["metadata"].get("annotations", {}).get(CLIENT_URLS_ANNOTATION, "").split(",") if url]
+    return urls
+
+
+def forget_own_member(root: Path, advertise_address: str | None, kubectl: Kubectl, make_asker: Callable[[Path], Ask] = asker) -> str | None:
+    """Remove from etcd what a half-done join of this node added; return the member's id, or None when it added nothing.
+
+    kubeadm would take the old member for the new one, and a member whose data are gone stops for good.
+    """
+    manifest = root / API_SERVER_MANIFEST
+    address = advertise_address or (flag(manifest.read_text(encoding="utf-8"), "advertise-address") if manifest.exists() else None)
+    if not address or not (root / CLIENT_CERTIFICATE).exists() or not (root / ADMIN_KUBECONFIG).exists():
+        return None  # kubeadm had not come so far as to speak to etcd
+    host = url_host(address)
+    pods = kubectl.objects("--namespace", "kube-system", "get", "pods", "--selector", "component=etcd,tier=control-plane")
+    others = [url for url in client_urls(pods) if url != f"https://{host}:2379"]
+    return remove_member(make_asker(root), others, f"https://{host}:2380")
