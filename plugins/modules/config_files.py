@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the configuration files of a daemon together."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config_files
+short_description: Write the configuration files of a daemon together
+version_added: 0.1.0
+description:
+  - Writes a set of files, owned by root, each validated and put in place atomically, in the order given.
+  - Compares the whole set in one call, so a daemon with a main file, a unit drop-in and a certificate costs one task.
+  - Missing parent directories are made, so check mode works on a host where the daemon is not installed yet.
+  - Reports a change as well when a running unit has not been loaded since its files were written. A handler that a killed run never
+    reached is then notified by the next one.
+options:
+  files:
+    description: The files, in the order in which they are written.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path of the file.
+        type: path
+        required: true
+      content:
+        description: What the file contains, for instance rendered by the lookup P(ansible.builtin.template#lookup).
+        type: str
+        required: true
+      mode:
+        description: Permissions, as an octal string.
+        type: str
+        default: "0644"
+      validate:
+        description: A command, word by word, that must succeed before the file is put in place; C(%s) stands for its temporary name.
+        type: list
+        elements: str
+        default: []
+  directories:
+    description: Directories that must exist besides those the files are in, for instance one below C(/run) that a daemon expects.
+    type: list
+    elements: path
+    default: []
+  units:
+    description: The systemd units that read these files.
+    type: list
+    elements: str
+    default: []
+  secrets:
+    description: Strings within the files that must not be shown, neither in the output nor in a diff.
+    type: list
+    elements: str
+    default: []
+author:
+  - Quorum contributors (@quorum)
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details: Provided that the units are loaded anew in between, which is what the notified handler does.
+"""
+
+EXAMPLES = r"""
+- name: Configure HAProxy
+  quorum.kubeadm.config_files:
+    files:
+      - path: /etc/systemd/system/haproxy.service.d/restart.conf
+        content: |
+          [Service]
+          Restart=always
+      - path: /etc/haproxy/haproxy.cfg
+        content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
+        mode: "0600"
+        validate: [haproxy, -c, -f, "%s"]
+    units: [haproxy.service]
+    secrets: ["{{ haproxy_statistics_password }}"]
+  notify: Reload HAProxy
+"""
+
+RETURN = r"""
+files:
+  description: The paths that were written or removed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/haproxy/haproxy.cfg]
+stale_units:
+  description: The running units that had not been loaded since their files were written by an earlier run.
+  returned: success
+  type: list
+  elements: str
+  sample: [haproxy.service]
+"""
+
+import os  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
+
+
+def validate(module: AnsibleModule, text: TextFile, words: list[str]) -> None:
+    """Fail, with the daemon's own words, when the daemon refuses the content."""
+    directory = os.path.dirname(text.path)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    # Beside the file and not in /tmp: where SELinux is on, daemons may read their own directory alone.
+    descriptor, trial = tempfile.mkstemp(prefix=".trial-", dir=directory)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text.content)
+        code, out, err = module.run_command([trial if word == "%s" else word for word in words])
+    finally:
+        os.unlink(trial)
+    if code != 0:
+        said = (err or out).replace(trial, text.path).strip()
+        module.fail_json(msg=f"{text.path} was not written, `{' '.join(words)}` refuses it: {said}", rc=code)
+
+
+def stale_units(module: AnsibleModule, units: list[str], paths: list[str]) -> list[str]:
+    """Return the units that run with files older than those on the disk."""
+    written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
+    if not units or not written:
+        return []
+    code, out, err = module.run_command(
+        ["systemctl", "show", "--property=Id,ActiveState,NeedDaemonReload,StateChangeTimestampMonotonic", *units]
+    )
+    if code != 0:
+        module.fail_json(msg=f"systemctl does not tell the state of {', '.join(units)}: {err.strip()}", rc=code)
+    boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+    return [shown["Id"] for shown in unit_properties(out) if is_stale(shown, max(written), boot)]
+
+
+def main() -> None:
+    """Write the files that differ."""
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str", "required": True},
+                    "mode": {"type": "str", "default": "0644"},
+                    "validate": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+            "directories": {"type": "list", "elements": "path", "default": []},
+            "units": {"type": "list", "elements": "str", "default": []},
+            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    files: list[dict[str, Any]] = module.params["files"]
+    try:
+        # Asked before anything is written: what is written now is told by the change itself.
+        stale = stale_units(module, module.params["units"], [file["path"] for file in files])
+        directories = [path for path in module.params["directories"] if not os.path.isdir(path)]
+        wanted = [(TextFile(file["path"], file["content"], int(file["mode"], 8)), file["validate"]) for file in files]
+        pending = [(text, words, found) for text, words in wanted if not is_as_wanted(text, found := look(text.path))]
+        if not module.check_mode:
+            for path in directories:
+                os.makedirs(path, mode=0o755)
+            for text, words, _found in pending:
+                if words:
+                    validate(module, text, words)
+                write(text)
+                module.set_default_selinux_context(text.path, False)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(
+        changed=bool(pending or directories or stale),
+        files=[text.path for text, _words, _found in pending],
+        stale_units=stale,
+        diff=[difference(text, found) for text, _words, found in pending],
+    )
+
+
+if __name__ == "__main__":
+    main()
