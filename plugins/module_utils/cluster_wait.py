@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence
 
@@ -16,7 +17,9 @@ API_VERSIONS = {"Node": "v1", "DaemonSet": "apps/v1", "Deployment": "apps/v1"}
 WATCH = 20.0
 # Between two readings when an event came at once and yet something else is missing.
 PAUSE = 0.3
+NAMES = re.compile(r" restarting failed container=\S+ pod=\S+")
 SHOWN_EVENTS = 3
+SHOWN_LINES = 3
 
 
 class Target(NamedTuple):
@@ -102,7 +105,9 @@ def explain(kubectl: Kubectl, missing: Sequence[Pending]) -> List[Dict[str, Any]
         if document is not None and target.kind != "Node":
             labels = document["spec"]["selector"].get("matchLabels", {})
             selector = ",".join(f"{key}={value}" for key, value in labels.items())
-            details += pod_troubles(_ask(kubectl, "get", "pods", f"--namespace={target.namespace}", f"--selector={selector}"))
+            pods = _ask(kubectl, "get", "pods", f"--namespace={target.namespace}", f"--selector={selector}")
+            details += pod_troubles(pods)
+            details += _last_words(kubectl, pods)
             details += last_events(_ask(kubectl, "get", "events", f"--namespace={target.namespace}", "--field-selector=type=Warning"), target.name)
         explained.append({"kind": target.kind, "namespace": target.namespace, "name": target.name, "reason": reason, "details": details})
     return explained
@@ -135,6 +140,26 @@ def last_events(events: Iterable[KubernetesObject], name: str) -> List[str]:
         f"event {event.get('reason', '')} of {event['involvedObject']['kind']} {event['involvedObject']['name']}: {event.get('message', '').strip()}"
         for event in about[-SHOWN_EVENTS:]
     ]
+
+
+def crashed(pods: Iterable[KubernetesObject]) -> tuple[str, str] | None:
+    """The first pod and container that came to a bad end."""
+    for pod in pods:
+        status = pod.get("status", {})
+        for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+            if "ended with" in _container_trouble(container):
+                return pod["metadata"]["name"], container["name"]
+    return None
+
+
+def _last_words(kubectl: Kubectl, pods: Sequence[KubernetesObject]) -> List[str]:
+    victim = crashed(pods)
+    if victim is None:
+        return []
+    pod, container = victim
+    namespace = pods[0]["metadata"]["namespace"]
+    result = kubectl.attempt("logs", pod, f"--container={container}", f"--namespace={namespace}", f"--tail={SHOWN_LINES}", seconds=6, late=True)
+    return [f"log of {pod}: {line}" for line in result.stdout.splitlines()]
 
 
 def _ask(kubectl: Kubectl, *arguments: str) -> List[KubernetesObject]:
@@ -208,7 +233,9 @@ def _container_trouble(container: Dict[str, Any]) -> str:
         end = f"ended with {ended['exitCode']} ({ended.get('reason', 'Error')}){': ' + ended['message'].strip() if ended.get('message') else ''}"
     if "waiting" in state:
         waiting = state["waiting"]
-        said = ": ".join(part for part in (waiting.get("reason"), waiting.get("message")) if part)
+        # The pod's name in the message would keep pods with the same trouble apart.
+        message = NAMES.sub("", waiting.get("message", ""))
+        said = ": ".join(part for part in (waiting.get("reason"), message) if part)
         return f"container {name} waits: {said}{'; it ' + end if end else ''}"
     if state.get("terminated"):
         return f"container {name} {end}" if end else ""

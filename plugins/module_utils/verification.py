@@ -1,0 +1,253 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge a cluster: what was planned beside what was found, as one line for each thing that has to be true."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE_PROCESSES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+NOT_CHECKED = "not checked, since no control plane answers"
+
+Found = Mapping[str, Mapping[str, Any]]
+
+
+class Check(NamedTuple):
+    """One line: whether it is true, and what was seen or is wrong and where to look. None: it could not be checked."""
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+class Evidence(NamedTuple):
+    """Everything that was gathered. A host that is missing in a mapping was not reached."""
+
+    plan: Mapping[str, Any]
+    cluster: Mapping[str, Any]
+    found: Found
+    """What `node_info` returned as `node`, by host."""
+    proxies: Found
+    """What `proxy_info` returned, by host."""
+    endpoint: Found
+    """What `tls_probe` returned, by host."""
+    pods: Mapping[str, Any] | None
+    """What `pod_probe` returned; None when it was not run."""
+
+    @property
+    def nodes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The nodes as the cluster knows them, by name."""
+        return {node["name"]: node for node in self.cluster.get("nodes", [])}
+
+    def planned(self, control_plane: bool) -> dict[str, Mapping[str, Any]]:
+        """The planned nodes of one kind, by host."""
+        return {host: node for host, node in self.plan["nodes"].items() if node["control_plane"] is control_plane}
+
+
+def verify(evidence: Evidence) -> list[Check]:
+    """All checks that make sense for this cluster, in the order a person would look."""
+    return [check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _endpoint, _pods, _tokens) for check in judge(evidence)]
+
+
+def lines(checks: Iterable[Check]) -> list[str]:
+    """The checks as they are printed."""
+    marks = {True: "✓", False: "✗", None: "–"}
+    return [f"{marks[passed]} {name}: {detail}" for name, passed, detail in checks]
+
+
+def _judge(name: str, problems: Sequence[str], fine: str) -> Check:
+    return Check(name, not problems, "; ".join(problems) or fine)
+
+
+def _needs_cluster(name: str) -> Callable[[Callable[[Evidence], Check]], Callable[[Evidence], Iterator[Check]]]:
+    """A check of what the API server tells; without one there is a line that says so."""
+
+    def wrap(judge: Callable[[Evidence], Check]) -> Callable[[Evidence], Iterator[Check]]:
+        def checked(evidence: Evidence) -> Iterator[Check]:
+            yield judge(evidence) if evidence.cluster.get("reachable") else Check(name, None, NOT_CHECKED)
+
+        return checked
+
+    return wrap
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _hosts(evidence: Evidence) -> Iterator[Check]:
+    wanted = [*evidence.plan["nodes"], *(host for host in evidence.plan["proxies"] if host not in evidence.plan["nodes"])]
+    silent = [host for host in wanted if host not in evidence.found]
+    yield _judge("Every host is reached", [f"{_listed(silent)} did not answer over SSH: is the machine up?"] if silent else [], f"{len(wanted)} hosts")
+    reason = evidence.cluster.get("reason") or "there is no cluster yet"
+    problems = [] if evidence.cluster.get("reachable") else [f"asked on {evidence.plan['primary']}: {reason}"]
+    yield _judge("The API server answers", problems, f"Kubernetes {evidence.cluster.get('version')}, asked on {evidence.plan['primary']}")
+
+
+@_needs_cluster("Every expected node is there and Ready")
+def _nodes(evidence: Evidence) -> Check:
+    expected = [node["name"] for node in evidence.plan["nodes"].values()]
+    missing = [name for name in expected if name not in evidence.nodes]
+    broken = [name for name in expected if name in evidence.nodes and not evidence.nodes[name]["ready"]]
+    others = [name for name in evidence.nodes if name not in expected]
+    problems = [f"{_listed(missing)} never joined: run site.yml"] if missing else []
+    problems += [f"{name} is not Ready: see `kubectl describe node {name}`, and `journalctl -u kubelet` there" for name in broken]
+    beside = f"; the inventory does not know {_listed(others)}" if others else ""
+    return _judge("Every expected node is there and Ready", problems, f"{len(expected)} of {len(expected)}{beside}")
+
+
+@_needs_cluster("Workers are workers")
+def _workers(evidence: Evidence) -> Check:
+    problems = []
+    workers = evidence.planned(control_plane=False)
+    for host, planned in workers.items():
+        name = planned["name"]
+        node = evidence.nodes.get(name)
+        if node and node["control_plane"]:
+            problems.append(f"{name} carries the label {CONTROL_PLANE_TAINT}")
+        if node and any(taint["key"] == CONTROL_PLANE_TAINT for taint in node["taints"]):
+            problems.append(f"{name} carries the taint {CONTROL_PLANE_TAINT}")
+        found = evidence.found.get(host)
+        if found:
+            running = sorted({entry["process"] for entry in found["listening"] if entry["process"] in CONTROL_PLANE_PROCESSES})
+            if running:
+                problems.append(f"{_listed(running)} run on {host}: see /etc/kubernetes/manifests there")
+            if found["state"] != "worker":
+                problems.append(f"{host} is {_said(found['state'])} by its own files")
+    return _judge("Workers are workers", problems, f"{_listed(planned['name'] for planned in workers.values()) or 'there are none'}, without label, taint or static pods")
+
+
+@_needs_cluster("Control planes are control planes")
+def _control_planes(evidence: Evidence) -> Check:
+    problems = []
+    control_planes = evidence.planned(control_plane=True)
+    for host, planned in control_planes.items():
+        name = planned["name"]
+        node = evidence.nodes.get(name)
+        if node and not node["control_plane"]:
+            problems.append(f"{name} lacks the label {CONTROL_PLANE_TAINT}")
+        found = evidence.found.get(host)
+        if found and found["state"] != "control_plane":
+            problems.append(f"{host} is {_said(found['state'])} by its own files")
+        elif found and not found["api_ready"]:
+            problems.append(f"the API server on {host} is not ready ({found.get('api_problem') or 'no reason given'}): see `crictl ps` or /var/log/pods there")
+    return _judge("Control planes are control planes", problems, f"{_listed(node['name'] for node in control_planes.values())}, each API server is ready")
+
+
+@_needs_cluster("etcd has a voter on every control plane")
+def _etcd(evidence: Evidence) -> Check:
+    members = evidence.cluster["etcd_members"]
+    wanted = len(evidence.planned(control_plane=True))
+    voters = [member for member in members if not member["learner"]]
+    problems = [f"etcd was not asked: {evidence.cluster['etcd_problem']}"] if evidence.cluster.get("etcd_problem") else []
+    if not problems and len(voters) != wanted:
+        problems.append(f"{len(voters)} voters where {wanted} are wanted ({_listed(map(_member, voters)) or 'none'})")
+    problems += [f"{_member(member)} is still a learner: see /var/log/pods/kube-system_etcd-* there" for member in members if member["learner"]]
+    problems += [f"{_member(member)} is not healthy: see /var/log/pods/kube-system_etcd-* there" for member in members if not member["healthy"]]
+    return _judge("etcd has a voter on every control plane", problems, f"{len(voters)} voters, no learner, all healthy")
+
+
+def _proxies(evidence: Evidence) -> Iterator[Check]:
+    if not evidence.plan["proxies"]:
+        return
+    dead = [
+        f"{daemon} does not run on {host}: see `journalctl -u {daemon}` there"
+        for host, proxy in evidence.proxies.items()
+        for daemon in ("haproxy", "keepalived")
+        if not proxy[daemon]["active"]
+    ]
+    yield _judge("HAProxy and keepalived run on every proxy", dead + _unasked(evidence), _listed(evidence.plan["proxies"]))
+
+
+def _vip(evidence: Evidence) -> Iterator[Check]:
+    if not evidence.plan["proxies"]:
+        return
+    address = evidence.plan["endpoint"]["address"]
+    holders = [host for host, proxy in evidence.proxies.items() if proxy["holds_vip"]]
+    problems = []
+    if not holders:
+        problems.append(f"none of {_listed(evidence.proxies) or 'them'} holds {address}: see `journalctl -u keepalived` there")
+    if len(holders) > 1:
+        problems.append(f"{_listed(holders)} all hold {address}: VRRP (IP protocol 112) does not pass between them")
+    yield _judge("The virtual IP is on exactly one proxy", problems, f"{address} is on {_listed(holders)}")
+
+
+def _backends(evidence: Evidence) -> Iterator[Check]:
+    if not evidence.plan["proxies"]:
+        return
+    wanted = [backend["name"] for backend in evidence.plan["backends"]]
+    problems = []
+    for host, proxy in evidence.proxies.items():
+        seen = {backend["name"]: backend for backend in proxy["haproxy"]["backends"]}
+        for name in wanted:
+            if name not in seen:
+                problems.append(f"{host} does not know {name}")
+            elif not seen[name]["up"]:
+                problems.append(f"{host} sees {name} down ({seen[name].get('check_status') or 'not checked'})")
+    yield _judge("Every HAProxy sees every API server", problems + _unasked(evidence), f"{len(wanted)} backends up on each of {_listed(evidence.proxies)}")
+
+
+def _endpoint(evidence: Evidence) -> Iterator[Check]:
+    where = evidence.plan["endpoint"]["host_port"]
+    refused = [f"{host}: {result.get('error') or 'not verified'}" for host, result in evidence.endpoint.items() if not result["verified"]]
+    if not evidence.endpoint:
+        refused = ["nobody asked it"]
+    slowest = max((result.get("seconds") or 0.0 for result in evidence.endpoint.values()), default=0.0)
+    yield _judge("The endpoint's certificate verifies for its name", refused, f"{where} from {_listed(evidence.endpoint)}, the slowest in {slowest:.2f} s")
+
+
+def _pods(evidence: Evidence) -> Iterator[Check]:
+    names = ("A pod runs on every node", "Pods reach pods on other nodes", "Pod addresses are inside the pod network", "DNS and Services work in a pod")
+    if evidence.pods is None:
+        reason = "not checked in check mode" if evidence.cluster.get("reachable") else NOT_CHECKED
+        yield from (Check(name, None, reason) for name in names)
+        return
+    pods, connections, dns = (evidence.pods[part] for part in ("pods", "connections", "dns"))
+    missing = [evidence.pods["error"]] if evidence.pods.get("error") else []
+    missing += [f"not on {pod['node']}: {pod['error']}" for pod in pods if not pod["address"]]
+    yield _judge(names[0], missing, f"{len(pods)} pods")
+
+    lost = [f"{entry['from_node']} to {entry['to_node']} ({entry['address']}): {entry['error']}" for entry in connections if not entry["ok"]]
+    if not connections and len(evidence.plan["nodes"]) > 1:
+        lost = ["nothing could be tried"]
+    yield _judge(names[1], lost + (["see the pod network's pods on these nodes"] if lost else []), f"{len(connections)} connections")
+
+    networks = [ipaddress.ip_network(subnet) for subnet in evidence.cluster["pod_subnets"]]
+    addresses = {address: pod["node"] for pod in pods for address in pod["addresses"]}
+    outside = [f"{address} on {node}" for address, node in addresses.items() if not any(ipaddress.ip_address(address) in network for network in networks)]
+    subnets = _listed(evidence.cluster["pod_subnets"])
+    yield _judge(names[2], [f"{_listed(outside)} outside {subnets}: see /etc/cni/net.d on these nodes"] if outside else [], f"{len(addresses)} in {subnets}")
+
+    deaf = [f"{entry['node']}: {entry['error']}" for entry in dns if not entry["ok"]] if dns else ["nothing could be tried"]
+    hint = ["see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes"] if dns and deaf else []
+    yield _judge(names[3], deaf + hint, f"the API server's Service is found by name and answers in {len(dns)} pods")
+
+
+@_needs_cluster("No bootstrap token of ours is left")
+def _tokens(evidence: Evidence) -> Check:
+    ours = [token["id"] for token in evidence.cluster["bootstrap_tokens"] if token["ours"]]
+    problems = [f"{_listed(ours)}: an interrupted run left it, the next run of site.yml takes it away"] if ours else []
+    return _judge("No bootstrap token of ours is left", problems, f"{len(evidence.cluster['bootstrap_tokens'])} of others")
+
+
+def _unasked(evidence: Evidence) -> list[str]:
+    silent = [host for host in evidence.plan["proxies"] if host not in evidence.proxies]
+    return [f"{_listed(silent)} could not be asked"] if silent else []
+
+
+def _member(member: Mapping[str, Any]) -> str:
+    return str(member["name"] or f"{member['id']} ({_listed(member['peer_urls'])}, never started)")
+
+
+def _said(state: str) -> str:
+    return {
+        "clean": "no node",
+        "initialising": "an unfinished control plane",
+        "half_joined": "an unfinished join",
+        "control_plane": "a control plane",
+        "worker": "a worker",
+    }.get(state, state)
