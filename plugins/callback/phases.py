@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,7 +25,6 @@ options:
   phases_file:
     description: A file that gets the same figures as JSON; none is written when this is not set.
     type: path
-    default: ""
     env:
       - name: QUORUM_PHASES_FILE
     ini:
@@ -116,7 +114,7 @@ class CallbackModule(CallbackBase):
         self._display.display("")
         for line in table(self.phases):
             self._display.display(line)
-        path = self.get_option("phases_file") or os.environ.get("QUORUM_PHASES_FILE", "")
+        path = self.get_option("phases_file")
         if path:
             with open(path, "w", encoding="utf-8") as file:
                 json.dump([asdict(phase) for phase in self.phases if phase.results], file, indent=2)

@@ -1,0 +1,58 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts have an API server that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+DOCUMENTATION = r"""
+name: serving
+short_description: Which hosts have an API server that answers
+version_added: 0.1.0
+author: Quorum contributors (@quorum)
+description:
+  - Of some hosts those whose API server was ready when M(quorum.kubeadm.node_info) looked, in the order given.
+options:
+  _input:
+    description: Names of hosts.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variables of all hosts, O(ignore:hostvars).
+    type: dict
+    required: true
+  facts_variable:
+    description: The variable that the result of M(quorum.kubeadm.node_info) was registered as.
+    type: str
+    default: found
+"""
+
+EXAMPLES = r"""
+- name: Ask the living cluster
+  quorum.kubeadm.cluster_info:
+  when: inventory_hostname == (ansible_play_hosts | quorum.kubeadm.serving(hostvars) | first | default(''))
+"""
+
+RETURN = r"""
+_value:
+  description: The hosts whose API server answers.
+  type: list
+  elements: str
+"""
+
+
+def serving(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], facts_variable: str = "found") -> list[str]:
+    """The hosts of which the registered result of node_info says api_ready."""
+    results = {host: hostvars[host].get(facts_variable, {}) for host in hosts}
+    return [host for host, result in results.items() if result.get("node", {}).get("api_ready", False)]
+
+
+class FilterModule:
+    """The filter's registration."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"serving": serving}
