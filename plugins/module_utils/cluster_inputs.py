@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Callable, NamedTuple, Union
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest import BACKENDS, ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES
 
 PREFIX = "cluster_"
@@ -120,8 +121,8 @@ def _containerd_version(value: str) -> Iterator[Fault]:
 
 
 def _calico_version(value: str) -> Iterator[Fault]:
-    if not value.startswith("v") or release(value[1:]) is None:
-        yield f"{value!r} is not a Calico release", "write it as its tag, such as v3.32.1"
+    if release(value) is None:
+        yield f"{value!r} is not an exact Calico release", "write major.minor.patch, such as 3.33.0"
 
 
 def _subnets(smallest: Mapping[int, int], largest: Mapping[int, int]) -> Check:
@@ -178,9 +179,9 @@ def _one_line(value: str) -> Iterator[Fault]:
         yield "has a line break or another control character in it", "write one line of printable characters"
 
 
-def _user_name(value: str) -> Iterator[Fault]:
+def _word(value: str) -> Iterator[Fault]:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
-        yield f"{value!r} is not a user name", "write letters, digits, dots, dashes and underscores"
+        yield f"{value!r} is not a plain name", "write letters, digits, dots, dashes and underscores"
 
 
 def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
@@ -203,11 +204,15 @@ class ClusterInputs:
         "Who carries the address under which the cluster is reached: " + "; ".join(f"`{name}`, {row.meaning}" for name, row in ENDPOINT_TYPES.items()) + ".",
         choices=tuple(ENDPOINT_TYPES),
     )
-    endpoint_name: str = option("", "DNS name of the endpoint, put into `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True)
+    endpoint_name: str = option(
+        "", "DNS name of the endpoint, put into `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True
+    )
     endpoint_address: str = option("", "Address of the endpoint. With `vip`, a free address in the network of the proxies.", check=_address, required=True)
-    endpoint_port: int | None = option(None, "Port of the endpoint. Not set: " + ", ".join(f"{row.port} for `{name}`" for name, row in ENDPOINT_TYPES.items()) + ".", check=_port)
+    endpoint_port: int | None = option(
+        None, "Port of the endpoint. Not set: " + ", ".join(f"{row.port} for `{name}`" for name, row in ENDPOINT_TYPES.items()) + ".", check=_port
+    )
 
-    name: str = option("kubernetes", "Name of the cluster in kubeadm's configuration and in kubeconfigs.", check=_dns_domain)
+    name: str = option("kubernetes", "Name of the cluster in kubeconfigs.", check=_word)
     kubernetes_version: str = option(DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version)
     pod_subnets: list[str] = option(
         ["10.244.0.0/16"],
@@ -228,8 +233,12 @@ class ClusterInputs:
         choices=("packages", "bundle"),
     )
     bundle_path: str = option("", "Directory of the bundle on the controller.", check=_controller_path)
-    repository_url: str = option("", "Mirror of `https://pkgs.k8s.io/core:/stable:/vMINOR`, without the `deb` or `rpm` at its end.", check=_url)
-    repository_key_url: str = option("", "The key of that mirror. Not set: where upstream's layout has it.", check=_url)
+    repository_url: str = option(
+        "https://pkgs.k8s.io/core:/stable:/v{minor}",
+        "Upstream's repository or a mirror of it, without the `deb` or `rpm` at its end; `{minor}` stands for the version's first two numbers.",
+        check=_url,
+    )
+    repository_key_url: str = option("", "The key of that repository. Not set: where upstream's layout has it.", check=_url)
     image_repository: str = option("registry.k8s.io", "Registry, and path in it, of Kubernetes' own images.")
 
     containerd_source: str = option(
@@ -237,9 +246,13 @@ class ClusterInputs:
         "Where containerd comes from: `bundle`, `repository` (Docker's `containerd.io`) or `distribution`. Not set: `bundle` with a bundle, else `repository`.",
         choices=("bundle", "repository", "distribution"),
     )
-    containerd_version: str = option("", "Exact version of containerd with `repository`. Not set: the newest there.", check=_containerd_version)
-    containerd_repository_url: str = option("", "Mirror of Docker's repository for the nodes' system.", check=_url)
-    containerd_repository_key_url: str = option("", "The key of that mirror. Not set: where Docker's layout has it.", check=_url)
+    containerd_version: str = option(
+        "", "Exact version of containerd, to install and hold. Not set: the newest that the source has at the first installation.", check=_containerd_version
+    )
+    containerd_repository_url: str = option(
+        "https://download.docker.com/linux", "Docker's repository or a mirror of it, up to the names of the distributions.", check=_url
+    )
+    containerd_repository_key_url: str = option("", "The key of that repository. Not set: where Docker's layout has it.", check=_url)
     allow_old_containerd: bool = option(False, "Accept a containerd older than 2.0 for Kubernetes 1.36 and later, which upstream does not support.")
     restrict_oom_score_adj: bool = option(False, "Keep containerd from lowering OOM scores below its own; only where nodes are containers.")
     cgroup_driver: str = option("systemd", "Who manages control groups, for the kubelet and containerd alike.", choices=("systemd", "cgroupfs"))
@@ -253,17 +266,17 @@ class ClusterInputs:
     pod_network_workloads: list[dict[str, str]] = option(
         [], "What to wait for after them, a list of `kind`, `namespace` and `name`. Not set: every DaemonSet and Deployment in them.", check=_workloads
     )
-    calico_version: str = option("v3.32.1", "Release of Calico.", check=_calico_version)
+    calico_version: str = option("3.33.0", "Upstream's release whose manifest is taken when no manifest is given.", check=_calico_version)
     calico_manifest: str = option(
-        "", "Calico's manifest: a path on the controller or a URL. Not set: the bundle's `manifests/calico.yaml`, else upstream's.", check=_controller_path_or_url
+        "",
+        "Calico's manifest, a path on the controller or a URL. Not set: the bundle's `manifests/calico.yaml`, else upstream's.",
+        check=_controller_path_or_url,
     )
-    calico_encapsulation: str = option(
-        "vxlan", "How Calico carries packets between nodes.", choices=("vxlan", "vxlan_cross_subnet", "ipip", "ipip_cross_subnet", "none")
-    )
-    calico_backend: str = option("", "Calico's `calico_backend`. Not set: `vxlan` with VXLAN, else `bird`.", choices=("vxlan", "bird", "none"))
+    calico_encapsulation: str = option("vxlan", "How Calico carries packets between nodes.", choices=tuple(ENCAPSULATIONS))
+    calico_backend: str = option("auto", "Who makes the routes. `auto`: `vxlan` with the VXLAN encapsulations, `bird` with the others.", choices=BACKENDS)
     calico_image_registry: str = option("", "Registry of Calico's images. Not set: the manifest's own.")
 
-    statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_user_name)
+    statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_word)
     statistics_password: str = option("", "Password of HAProxy's statistics page. A secret: keep it in a vault.", check=_one_line, required=True)
     proxy_maxconn: int = option(20000, "Connections that HAProxy takes at most.", check=_positive)
     vrrp_router_id: int | None = option(
@@ -286,6 +299,7 @@ class HostInputs:
     node_address: str = option("", "Address of the host in the cluster. Not set: the one its default route uses.", check=_address)
     vrrp_interface: str = option("", "Interface that carries the virtual IP. Not set: the one whose network the address is in.")
     swap: str = option("off", "`off` turns swap off for good; `keep` leaves it and lets the kubelet start with it.", choices=("off", "keep"))
+    kernel_modules: list[str] = option(["overlay", "br_netfilter"], "Kernel modules to load; a kernel that has them built in, or a container, needs none.")
     sysctls: dict[str, Any] = option({}, "More kernel parameters.")
 
 
@@ -402,7 +416,8 @@ def _table(kind: type) -> Iterator[str]:
     yield "|---|---|---|---|"
     for definition in fields(kind):
         default = definition.metadata["default"]
-        shown = "**required**" if definition.metadata["required"] else "" if default in ("", None) else f"`{json.dumps(default)}`"
+        text = default if isinstance(default, str) else json.dumps(default)
+        shown = "**required**" if definition.metadata["required"] else "" if default in ("", None) else f"`{text}`"
         choices: Sequence[str] = definition.metadata["choices"]
         meaning = definition.metadata["meaning"] + (f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else "")
         yield f"| `{PREFIX}{definition.name}` | {KINDS[str(definition.type)].name} | {shown} | {meaning} |"

@@ -12,11 +12,18 @@ from typing import Any, TypedDict
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import View
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, read_inputs
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Host, Request, Situation, Step, look
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
+    API_SERVER_PORT,
+    MONITOR_PORT,
+    STATISTICS_PORT,
+    Host,
+    Request,
+    Situation,
+    Step,
+    look,
+)
 
-API_SERVER_PORT = 6443
-STATISTICS_PORT = 1080
-PROXY_STATE_FILE = "/run/haproxy-state/weight"
+PROXY_STATE_FILE = "/run/quorum-kubeadm/proxy"
 
 # PauseVersion in cmd/kubeadm/app/constants/constants.go of k8s.io/kubernetes v1.35.4, v1.36.3 and v1.37.2, by minor.
 PAUSE_TAGS = {35: "3.10.1", 36: "3.10.2", 37: "3.10.2"}
@@ -44,6 +51,7 @@ class PlannedNode(TypedDict):
     reset: bool
     endpoint_address: str
     swap: str
+    kernel_modules: list[str]
     sysctls: dict[str, Any]
 
 
@@ -79,6 +87,7 @@ class Vrrp(TypedDict):
 
     router_id: int
     state_file: str
+    monitor_port: int
 
 
 class Statistics(TypedDict):
@@ -131,7 +140,7 @@ class Kubeadm(TypedDict):
 
 
 class Calico(TypedDict):
-    """How Calico is set up."""
+    """How Calico is set up; an empty manifest is upstream's of the version."""
 
     version: str
     manifest: str
@@ -202,7 +211,8 @@ def priorities(count: int) -> list[int]:
 def _addresses(host: Host, situation: Situation) -> list[str]:
     """One address of each family that the pods have, the host's own first."""
     families = [network.version for name, network in situation.subnets if name == "cluster_pod_subnets"]
-    second = [host.second_address(version) for version in families if host.address and version != host.address.version]
+    vip = situation.endpoint_address
+    second = [host.second_address(version, vip) for version in families if host.address and version != host.address.version]
     return [str(address) for address in (host.address, *second) if address]
 
 
@@ -219,6 +229,7 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
         reset=host.host in situation.course.reset,
         endpoint_address=situation.endpoint_type.resolves_to(view),
         swap=host.inputs.swap,
+        kernel_modules=host.inputs.kernel_modules,
         sysctls=host.inputs.sysctls,
     )
 
@@ -244,14 +255,13 @@ def _proxies(situation: Situation) -> dict[str, Proxy]:
 
 
 def _kubelet_config(situation: Situation) -> dict[str, Any]:
-    keeps_swap = any(node.inputs.swap == "keep" for node in situation.nodes)
-    return {"cgroupDriver": situation.inputs.cgroup_driver, **({"failSwapOn": False} if keeps_swap else {}), **situation.inputs.kubelet_config}
+    swap = {"failSwapOn": False} if situation.keeps_swap else {}
+    return {"cgroupDriver": situation.inputs.cgroup_driver, **swap, **situation.inputs.kubelet_config}
 
 
 def _pod_network(situation: Situation) -> PodNetwork:
     inputs = situation.inputs
     bundled = os.path.join(os.path.expanduser(inputs.bundle_path), "manifests", "calico.yaml")
-    upstream = f"https://raw.githubusercontent.com/projectcalico/calico/{inputs.calico_version}/manifests/calico.yaml"
     return PodNetwork(
         kind=inputs.pod_network,
         pod_subnets=inputs.pod_subnets,
@@ -259,9 +269,9 @@ def _pod_network(situation: Situation) -> PodNetwork:
         workloads=inputs.pod_network_workloads,
         calico=Calico(
             version=inputs.calico_version,
-            manifest=os.path.expanduser(inputs.calico_manifest) or (bundled if situation.uses_bundle and os.path.isfile(bundled) else upstream),
+            manifest=os.path.expanduser(inputs.calico_manifest) or (bundled if situation.uses_bundle and os.path.isfile(bundled) else ""),
             encapsulation=inputs.calico_encapsulation,
-            backend=inputs.calico_backend or ("vxlan" if inputs.calico_encapsulation.startswith("vxlan") else "bird"),
+            backend=inputs.calico_backend,
             image_registry=inputs.calico_image_registry,
         ),
     )
@@ -273,9 +283,12 @@ def _listed(hosts: Iterable[str]) -> str:
 
 def _summary(situation: Situation, plan_nodes: dict[str, PlannedNode]) -> list[str]:
     course = situation.course
-    joining = {kind: [host for host, node in plan_nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)}
+    joining = {
+        kind: [host for host, node in plan_nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)
+    }
+    does = "initialises the cluster" if course.initialise else "serves the cluster and lets others join"
     lines = [
-        f"{course.primary} {'initialises the cluster' if course.initialise else 'serves the cluster and lets others join'}, Kubernetes {situation.inputs.kubernetes_version}",
+        f"{course.primary} {does}, Kubernetes {situation.inputs.kubernetes_version}",
         f"The endpoint is {situation.inputs.endpoint_name} ({situation.inputs.endpoint_address}), port {situation.endpoint_port}",
     ]
     if situation.proxies:
@@ -326,13 +339,14 @@ def make_plan(request: Request) -> Plan:
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
             state_file=PROXY_STATE_FILE,
+            monitor_port=MONITOR_PORT,
         ),
         statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
         kubernetes=Kubernetes(
             version=inputs.kubernetes_version,
             minor=f"1.{situation.kubernetes_minor}",
             source=inputs.install_source,
-            repository_url=inputs.repository_url or f"https://pkgs.k8s.io/core:/stable:/v1.{situation.kubernetes_minor}",
+            repository_url=inputs.repository_url,
             repository_key_url=inputs.repository_key_url,
             image_repository=inputs.image_repository,
             bundle_path=bundle_path,
@@ -358,7 +372,7 @@ def make_plan(request: Request) -> Plan:
             image_repository=inputs.image_repository,
             kubelet_config=_kubelet_config(situation),
             kube_proxy_config=inputs.kube_proxy_config,
-            ignore_preflight_errors=inputs.ignore_preflight_errors,
+            ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),
             fetch_kubeconfig_to=os.path.expanduser(inputs.fetch_kubeconfig_to),
         ),
         pod_network=_pod_network(situation),
