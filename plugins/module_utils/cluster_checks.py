@@ -5,18 +5,491 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Callable
+import ipaddress
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Situation
+from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_bundle
+from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest import ENCAPSULATIONS
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, as_address, is_dns_name, release
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
+    API_SERVER_PORT,
+    MEMBERS,
+    MONITOR_PORT,
+    STATISTICS_PORT,
+    Host,
+    Situation,
+)
 
-CHECKS: tuple[Callable[[Situation], Iterator[Problem]], ...] = ()
+# By the id of /etc/os-release; of EL the first number of the version counts.
+DEBIAN_LIKE = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
+EL, EL_MAJORS = ("rhel", "centos", "rocky", "almalinux", "ol"), ("9", "10")
+SYSTEMS = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or EL 9 or 10"
+
+# Who listens where on a node, once it is one.
+NODE_PORTS = {10250: "kubelet"}
+CONTROL_PLANE_PORTS = {API_SERVER_PORT: "kube-apiserver", 2379: "etcd", 2380: "etcd", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
+WILDCARDS = ("0.0.0.0", "::")
+# The kernel keeps this much of a process's name.
+COMM = 15
+
+# kubeadm's defaults for the part of the pod network that a node gets.
+NODE_PREFIX = {4: 24, 6: 64}
+OLDEST_CONTAINERD = {36: (2, 0, 0), 37: (2, 0, 0)}
+
+Key = TypeVar("Key")
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    texts = list(dict.fromkeys(names))
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def grouped(hosts: Iterable[Host], key: Callable[[Host], Key]) -> dict[Key, list[str]]:
+    """The names of hosts that have something in common."""
+    groups: dict[Key, list[str]] = {}
+    for host in hosts:
+        groups.setdefault(key(host), []).append(host.host)
+    return groups
+
+
+def shortened(ca_hash: str | None) -> str:
+    """A CA's hash as far as a person compares it."""
+    return f"CA {ca_hash[:23]}…" if ca_hash else "no CA"
+
+
+# Who takes part.
+
+
+def check_groups(situation: Situation) -> Iterator[Problem]:
+    both = [host for host in situation.request.groups.control_planes if host in situation.request.groups.workers]
+    if both:
+        yield Problem(
+            listed(both), "is in both groups, control planes and workers", "leave it in one of them; a control plane can be a proxy too, and so can a worker"
+        )
+
+
+def check_reached(situation: Situation) -> Iterator[Problem]:
+    silent = [host.host for host in situation.hosts.values() if host.in_run and host.found is None]
+    if silent:
+        yield Problem(listed(silent), "could not be reached, or not be read", "mend the connection, or leave it out of the run with --limit")
+
+
+def check_systems(situation: Situation) -> Iterator[Problem]:
+    for host in situation.hosts.values():
+        if host.found:
+            system = host.found["system"]
+            major = system["version_id"].partition(".")[0]
+            if system["version_id"] not in DEBIAN_LIKE.get(system["id"], ()) and not (system["id"] in EL and major in EL_MAJORS):
+                runs = system["name"] or f"{system['id']} {system['version_id']}"
+                yield Problem(host.host, f"runs {runs}, which is not supported", f"install {SYSTEMS}")
+
+
+def check_names(situation: Situation) -> Iterator[Problem]:
+    for host in situation.nodes:
+        if len(host.name) > 63 or not is_dns_name(host.name):
+            yield Problem(
+                host.host, f"{host.name!r} cannot be the name of a node", "name it in the inventory by lower-case letters, digits, dashes and dots, 63 at most"
+            )
+        if host.name == situation.inputs.endpoint_name:
+            yield Problem("cluster_endpoint_name", f"{host.name} is the name of a node", "write a name of its own")
+    for name, hosts in grouped(situation.nodes, lambda host: host.name).items():
+        if len(hosts) > 1:
+            yield Problem(listed(hosts), f"have the same name {name}", "give each host its own")
+
+
+# Addresses and networks.
+
+
+def check_addresses(situation: Situation) -> Iterator[Problem]:
+    proxies = situation.proxies
+    for host in situation.hosts.values():
+        own = [str(address) for _name, address, _network in host.networks() if not address.is_loopback]
+        subject = f"cluster_node_address of {host.host}"
+        if host.address is None:
+            if host.in_run or host.control_plane or host in proxies:
+                yield Problem(subject, "is not set, and no address of the host is known", "write the address it has in the cluster")
+        elif host.found and (not host.interface or host.address.is_loopback):
+            yield Problem(subject, f"{host.address} ({host.address_source}) is on none of its networks", f"write one of {listed(own)}")
+    addresses = grouped((host for host in situation.hosts.values() if host.address), lambda host: host.address)
+    for address, hosts in addresses.items():
+        if len(hosts) > 1:
+            yield Problem(listed(hosts), f"have the same address {address}", "give each its own by cluster_node_address")
+
+
+def check_families(situation: Situation) -> Iterator[Problem]:
+    families = {name: [network.version for other, network in situation.subnets if other == name] for name, _network in situation.subnets}
+    pods, services = families.get("cluster_pod_subnets"), families.get("cluster_service_subnets")
+    if not pods or not services:
+        for name in ("cluster_pod_subnets", "cluster_service_subnets"):
+            if name not in situation.refused_inputs and name not in families:
+                yield Problem(name, "is empty", "write at least one network")
+        return
+    if pods != services:
+        yield Problem(
+            "cluster_service_subnets",
+            f"has the families {listed(f'IPv{version}' for version in services)}, cluster_pod_subnets {listed(f'IPv{version}' for version in pods)}",
+            "write networks of the same families, in the same order",
+        )
+    for host in situation.nodes:
+        if host.address and host.address.version != pods[0]:
+            yield Problem(
+                host.host,
+                f"has the address {host.address}, but the first pod network is IPv{pods[0]}",
+                f"set cluster_node_address to an IPv{pods[0]} address, or order the networks anew",
+            )
+        elif host.found and host.interface and len(pods) > 1 and host.second_address(pods[1], situation.endpoint_address) is None:
+            yield Problem(
+                host.host,
+                f"has no IPv{pods[1]} address on {host.interface}, which a dual-stack cluster needs",
+                "give it one, or write one pod network and one Service network",
+            )
+
+
+def check_networks(situation: Situation) -> Iterator[Problem]:
+    for (name, network), (other_name, other) in itertools.combinations(situation.subnets, 2):
+        if network.overlaps(other):
+            yield Problem(name, f"{network} overlaps {other} of {other_name}", "write networks that do not overlap")
+    # What is known of a host that was not reached is its address alone.
+    of_hosts = grouped((host for host in situation.hosts.values() if host.address), lambda host: host.network or ipaddress.ip_network(str(host.address)))
+    for (name, network), (of_host, hosts) in itertools.product(situation.subnets, of_hosts.items()):
+        if network.overlaps(of_host):
+            yield Problem(name, f"{network} overlaps {of_host}, the network of {listed(hosts)}", "write a network that is used nowhere else")
+    vip = situation.endpoint_address
+    for name, network in situation.subnets:
+        # An address of the nodes' own network is not to blame for a network that covers it all.
+        if vip is not None and vip in network and not any(vip in of_host and network.overlaps(of_host) for of_host in of_hosts):
+            yield Problem("cluster_endpoint_address", f"{vip} is inside {network} of {name}", "write an address outside the pods' and Services' networks")
+
+
+def check_room(situation: Situation) -> Iterator[Problem]:
+    for name, network in situation.subnets:
+        room = 2 ** (NODE_PREFIX[network.version] - network.prefixlen)
+        if name == "cluster_pod_subnets" and room < len(situation.nodes):
+            yield Problem(name, f"{network} has room for {room} nodes, and there are {len(situation.nodes)}", "write a larger network")
+
+
+# The endpoint.
+
+
+def check_endpoint(situation: Situation) -> Iterator[Problem]:
+    inputs, refused = situation.inputs, situation.refused_inputs
+    if not inputs.endpoint_name and "cluster_endpoint_name" not in refused:
+        yield Problem("cluster_endpoint_name", "is not set", "write the DNS name of the endpoint, such as api.example.org")
+    if situation.endpoint_type.wants_address and not inputs.endpoint_address and "cluster_endpoint_address" not in refused:
+        yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, a free one in the network of the proxies")
+    if situation.proxies and not inputs.statistics_password and "cluster_statistics_password" not in refused:
+        yield Problem("cluster_statistics_password", "is not set", "write a password for HAProxy's statistics page, best in a vault")
+
+
+def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
+    vip, proxies = situation.endpoint_address, situation.proxies
+    if not situation.endpoint_type.vrrp or vip is None:
+        return
+    subject = "cluster_endpoint_address"
+    taken = [host.host for host in situation.hosts.values() if host.address == vip]
+    if taken:
+        yield Problem(subject, f"{vip} is the address of {listed(taken)}", "write a free address of the same network")
+        return
+    strays = [host.host for host in situation.hosts.values() if host not in proxies and any(vip == address for _name, address, _network in host.networks())]
+    if strays:
+        yield Problem(subject, f"{vip} is on an interface of {listed(strays)}, which is not to serve it", "stop keepalived there, or write a free address")
+    outside = [proxy for proxy in proxies if proxy.found and not situation.vrrp(proxy)]
+    for interface, hosts in grouped((proxy for proxy in outside if proxy.inputs.vrrp_interface), lambda proxy: proxy.inputs.vrrp_interface).items():
+        yield Problem(
+            f"cluster_vrrp_interface of {listed(hosts)}", f"{interface} has no network that {vip} is in", "write the interface that has, or leave it out"
+        )
+    without = [proxy for proxy in outside if not proxy.inputs.vrrp_interface]
+    if without:
+        networks = listed(str(network) for proxy in without for _name, address, network in proxy.networks() if not address.is_loopback)
+        yield Problem(
+            subject,
+            f"{vip} is outside every network of {listed(proxy.host for proxy in without)} ({networks})",
+            "write a free address of a network that all proxies share",
+        )
+    for network in {carrier[2] for proxy in proxies for carrier in [situation.vrrp(proxy)] if carrier}:
+        if vip.version == 4 and network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
+            yield Problem(subject, f"{vip} is the first or last address of {network}, which no host can have", "write one between them")
+
+
+def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
+    port = situation.endpoint_port
+    for proxy in situation.proxies:
+        taken = {STATISTICS_PORT: "HAProxy's statistics page", MONITOR_PORT: "HAProxy's monitor"}
+        taken.update(NODE_PORTS if proxy.node else {})
+        taken.update(CONTROL_PLANE_PORTS if proxy.control_plane else {})
+        if port in taken:
+            yield Problem(
+                "cluster_endpoint_port",
+                f"HAProxy cannot have {port} on {proxy.host}: it belongs to {taken[port]}",
+                f"write another one, such as {situation.endpoint_type.port}",
+            )
+            return
+
+
+def check_ports(situation: Situation) -> Iterator[Problem]:
+    for host in situation.hosts.values():
+        expected = {**(NODE_PORTS if host.node else {}), **(CONTROL_PLANE_PORTS if host.control_plane else {})}
+        # Where HAProxy listens; the endpoint's port is on every address.
+        proxied = {situation.endpoint_port: "", STATISTICS_PORT: str(host.address), MONITOR_PORT: "127.0.0.1"} if host in situation.proxies else {}
+        taken: dict[int, str] = {}
+        for listener in host.found["listening"] if host.found and host.in_run else []:
+            port, process = listener["port"], listener["process"]
+            if port in expected:
+                # On a node that has nothing of Kubernetes, nobody has business there.
+                strange = host.state == "clean" or process not in (None, expected[port][:COMM])
+            else:
+                meets = proxied.get(port) in ("", listener["address"]) or listener["address"] in WILDCARDS
+                strange = port in proxied and meets and process not in (None, "haproxy")
+            if strange:
+                taken.setdefault(port, process or "another process")
+        for port, process in taken.items():
+            yield Problem(host.host, f"port {port}, which {expected.get(port, 'HAProxy')} needs, is taken by {process}", "stop it there")
+
+
+# Versions and where they come from.
+
+
+def check_containerd(situation: Situation) -> Iterator[Problem]:
+    inputs, oldest = situation.inputs, OLDEST_CONTAINERD.get(situation.kubernetes_minor)
+    distribution = situation.containerd_source == "distribution"
+    for host in situation.nodes:
+        if host.in_run and host.found and situation.containerd_source != "bundle":
+            # What is installed stays, unless an exact version is wanted.
+            version = inputs.containerd_version or host.found["containerd"]["version"] or (host.found["containerd"]["candidate"] if distribution else None)
+            if version is None and distribution:
+                yield Problem(host.host, "its distribution offers no containerd", "set cluster_containerd_source to repository or bundle")
+            elif version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
+                yield Problem(
+                    host.host,
+                    f"containerd {version} cannot serve Kubernetes {inputs.kubernetes_version}, which wants {oldest[0]}.{oldest[1]} or later",
+                    "set cluster_containerd_version to a later one, cluster_containerd_source to repository or bundle, or cluster_allow_old_containerd to true",
+                )
+
+
+def check_bundle(situation: Situation) -> Iterator[Problem]:
+    inputs = situation.inputs
+    if not situation.uses_bundle or "cluster_bundle_path" in situation.refused_inputs:
+        return
+    if not inputs.bundle_path:
+        source = "cluster_install_source" if inputs.install_source == "bundle" else "cluster_containerd_source"
+        yield Problem("cluster_bundle_path", f"is not set, and {source} is bundle", "write the bundle's directory on the controller")
+        return
+    new = [
+        host for host in situation.nodes if host.in_run and (situation.course.steps[host.host] != "none" or not _has_kubelet(host, inputs.kubernetes_version))
+    ]
+    found = cluster_bundle.faults(
+        os.path.expanduser(inputs.bundle_path),
+        inputs.kubernetes_version,
+        kubernetes=inputs.install_source == "bundle",
+        containerd=situation.containerd_source == "bundle",
+        # Nodes that have everything are given nothing, and what they are given is verified there again.
+        contents=bool(new),
+    )
+    for fault in found:
+        yield Problem("cluster_bundle_path", f"{inputs.bundle_path}: {fault}", "make or copy the bundle again")
+
+
+def _has_kubelet(host: Host, version: str) -> bool:
+    return host.found is not None and host.found["kubelet"]["version"] == version
+
+
+def check_pod_network(situation: Situation) -> Iterator[Problem]:
+    inputs = situation.inputs
+    local: list[tuple[str, str]] = []
+    if inputs.pod_network == "manifests":
+        if not inputs.pod_network_manifests and "cluster_pod_network_manifests" not in situation.refused_inputs:
+            yield Problem(
+                "cluster_pod_network_manifests", "is empty, and cluster_pod_network is manifests", "write the manifests' paths on the controller, or their URLs"
+            )
+        local += [("cluster_pod_network_manifests", source) for source in inputs.pod_network_manifests]
+    if inputs.pod_network == "calico":
+        backends = ENCAPSULATIONS[inputs.calico_encapsulation].backends
+        if inputs.calico_backend not in ("auto", *backends):
+            yield Problem("cluster_calico_backend", f"{inputs.calico_backend} cannot carry {inputs.calico_encapsulation}", f"write auto or {listed(backends)}")
+        local.append(("cluster_calico_manifest", inputs.calico_manifest))
+    for name, source in local:
+        if source.startswith(("/", "~")) and not os.path.exists(os.path.expanduser(source)):
+            yield Problem(name, f"there is no {source} on the controller", "write the path of a file that is there")
+
+
+def check_kubelet_config(situation: Situation) -> Iterator[Problem]:
+    driver = situation.inputs.kubelet_config.get("cgroupDriver", situation.inputs.cgroup_driver)
+    if driver != situation.inputs.cgroup_driver:
+        yield Problem(
+            "cluster_kubelet_config",
+            f"has cgroupDriver {driver}, and containerd is told {situation.inputs.cgroup_driver}",
+            f"leave it out, and write cluster_cgroup_driver: {driver}",
+        )
+
+
+# What there is already.
+
+
+def check_clusters(situation: Situation) -> Iterator[Problem]:
+    course = situation.course
+    control_planes = [host for host in situation.control_planes if host.state == "control_plane"]
+    clusters = grouped(control_planes, lambda host: host.ca_hash)
+    if len(clusters) > 1:
+        wrong = "; ".join(f"{listed(hosts)}: {shortened(ca_hash)}" for ca_hash, hosts in clusters.items())
+        yield Problem(
+            listed(host.host for host in control_planes),
+            f"belong to different clusters ({wrong})",
+            "leave those of one cluster in the inventory, or run `kubeadm reset` on the others",
+        )
+    # With an unfinished `init` of the same cluster at hand, check_unfinished has more to say.
+    known = {None, course.ca_hash, *(host.ca_hash for host in situation.nodes if host.state == "initialising")}
+    for host in situation.nodes:
+        foreign = host.state not in (None, "clean", "initialising") and host.ca_hash not in known
+        if foreign and host not in control_planes:
+            of = f"not to {shortened(course.ca_hash)}" if course.ca_hash else "and no control plane of that is here"
+            left = "has begun to join" if host.state == "half_joined" else "belongs to"
+            yield Problem(
+                host.host,
+                f"{left} another cluster ({shortened(host.ca_hash)}, {of})",
+                "take it out of the inventory, or run `kubeadm reset` on it when that cluster does not need it",
+            )
+        elif host.state == "control_plane" and not host.control_plane:
+            yield Problem(
+                host.host,
+                "is a control plane of the cluster, but a worker in the inventory",
+                "move it to the control planes, or remove it from the cluster first",
+            )
+        elif host.state == "worker" and host.control_plane:
+            yield Problem(
+                host.host, "is a worker of the cluster, but a control plane in the inventory", "move it to the workers, or remove it from the cluster first"
+            )
+        elif host.state == "worker" and course.initialise and host.ca_hash is None:
+            yield Problem(host.host, "is a worker of some cluster, but there is none", "run `kubeadm reset` on it")
+
+
+def check_first_init(situation: Situation) -> Iterator[Problem]:
+    course = situation.course
+    if not course.initialise:
+        return
+    count = len(situation.control_planes)
+    if count % 2 == 0:
+        yield Problem("control_planes", f"there are {count}, which survives no more failures than {count - 1}", f"begin with {count - 1} or {count + 1}")
+    unknown = [host.host for host in situation.control_planes if host.found is None and not host.in_run]
+    if unknown:
+        yield Problem(course.primary, f"would initialise a cluster, but whether {listed(unknown)} has one is not known", "run once without --limit")
+    elif not situation.hosts[course.primary].in_run:
+        yield Problem(course.primary, "has to initialise the cluster, but this run is not for it", "run once without --limit")
+
+
+def check_unfinished(situation: Situation) -> Iterator[Problem]:
+    """An unfinished `init` is taken back only when it is proven that no other node belongs to its cluster."""
+    for host in situation.nodes:
+        if host.state != "initialising" or host.ca_hash is None or host.ca_hash == situation.course.ca_hash:
+            continue
+        others = [other for other in situation.nodes if other is not host]
+        members = [other.host for other in others if other.ca_hash == host.ca_hash]
+        unknown = [other.host for other in others if other.found is None]
+        if members:
+            yield Problem(
+                host.host,
+                f"has an unfinished `kubeadm init`, but {listed(members)} belongs to its cluster ({shortened(host.ca_hash)})",
+                "run `kubeadm reset` on all of them, or mend it by hand",
+            )
+        elif unknown:
+            yield Problem(
+                host.host,
+                f"has an unfinished `kubeadm init`, and whether {listed(unknown)} belongs to its cluster is not known",
+                "run without --limit, with all hosts up",
+            )
+
+
+def check_serving(situation: Situation) -> Iterator[Problem]:
+    silent = [host for host in situation.control_planes if host.state == "control_plane"]
+    if silent and not situation.course.serving:
+        why = "; ".join(f"{host.host}: {host.found['api_problem']}" for host in silent if host.found and host.found["api_problem"])
+        yield Problem(
+            listed(host.host for host in silent),
+            "belongs to a cluster, but no API server of it is ready" + (f" ({why})" if why else ""),
+            "bring one back: `journalctl -u kubelet` and /var/log/pods there tell more",
+        )
+
+
+def check_changes(situation: Situation) -> Iterator[Problem]:
+    """What cannot be changed on a living cluster in passing."""
+    living, inputs = situation.request.cluster, situation.inputs
+    if living is None or not living["reachable"] or situation.course.initialise:
+        return
+    given = {
+        "cluster_name": (inputs.name, living["name"], "the name cannot be changed"),
+        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "upgrade with playbooks/upgrade.yml"),
+        "cluster_endpoint_name": (
+            f"{inputs.endpoint_name}:{situation.endpoint_port}",
+            living["endpoint"],
+            "the endpoint, name and port, cannot be changed: every certificate and kubeconfig has it",
+        ),
+        "cluster_dns_domain": (inputs.dns_domain, living["dns_domain"], "the domain of Services cannot be changed"),
+        "cluster_pod_subnets": (_networks(inputs.pod_subnets), _networks(living["pod_subnets"]), "the pod network cannot be changed"),
+        "cluster_service_subnets": (_networks(inputs.service_subnets), _networks(living["service_subnets"]), "the Service network cannot be changed"),
+    }
+    for name, (wanted, there, procedure) in given.items():
+        if wanted != there and name not in situation.refused_inputs:
+            yield Problem(name, f"{wanted} is wanted, but the cluster has {there}", f"write what it has; {procedure}")
+    members = {member["name"]: member["addresses"] for member in living["nodes"]}
+    for host in situation.nodes:
+        known = [address for address in members.get(host.name, []) if as_address(address)]
+        if host.state in MEMBERS and host.address and known and str(host.address) not in known:
+            yield Problem(
+                f"cluster_node_address of {host.host}",
+                f"{host.address} ({host.address_source}) is wanted, but the cluster knows the node by {listed(known)}",
+                "write what it has; to change it, remove the node from the cluster and join it again",
+            )
+
+
+def _networks(texts: Iterable[str]) -> str:
+    return ", ".join(str(ipaddress.ip_network(text)) for text in texts)
+
+
+CHECKS: tuple[Callable[[Situation], Iterator[Problem]], ...] = (
+    check_groups,
+    check_reached,
+    check_systems,
+    check_names,
+    check_endpoint,
+    check_addresses,
+    check_families,
+    check_networks,
+    check_room,
+    check_virtual_ip,
+    check_endpoint_port,
+    check_ports,
+    check_containerd,
+    check_bundle,
+    check_pod_network,
+    check_kubelet_config,
+    check_clusters,
+    check_first_init,
+    check_unfinished,
+    check_serving,
+    check_changes,
+)
 
 
 def problems_of(situation: Situation) -> list[Problem]:
+    """Everything that must not be."""
     return [problem for check in CHECKS for problem in check(situation)]
 
 
 def warnings_of(situation: Situation) -> list[str]:
-    return []
+    """What is allowed and yet worth knowing, of a situation without problems."""
+    warnings = []
+    count = len(situation.control_planes)
+    if count % 2 == 0:
+        warnings.append(f"There are {count} control planes, which survives no more failures than {count - 1}; an odd number is better.")
+    if situation.inputs.allow_old_containerd and situation.kubernetes_minor in OLDEST_CONTAINERD:
+        warnings.append("cluster_allow_old_containerd is set: upstream supports this Kubernetes with containerd 2.0 and later only.")
+    for host in situation.control_planes:
+        if host.state == "control_plane" and host.found and not host.found["api_ready"]:
+            warnings.append(f"{host.host}: its API server is not ready ({host.found['api_problem'] or 'no reason given'}).")
+    unknown = [host.host for host in situation.nodes if host.address is None]
+    if unknown:
+        warnings.append(f"The address of {listed(unknown)} is not known, so /etc/hosts is written without it: set cluster_node_address.")
+    return warnings

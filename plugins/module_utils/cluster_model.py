@@ -12,37 +12,21 @@ from typing import Any, Literal, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import State
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
+from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import Membership, State
 
 Step = Literal["none", "init", "join", "rejoin"]
 UNFINISHED: tuple[State, ...] = ("initialising", "half_joined")
 MEMBERS: tuple[State, ...] = ("control_plane", "worker")
 
-
-class System(TypedDict):
-    """The operating system of a host."""
-
-    id: str
-    version_id: str
-    name: str
-
-
-class InterfaceAddress(TypedDict):
-    """An address of an interface."""
-
-    address: str
-    prefix: int
-
-
-class Interface(TypedDict):
-    """A network interface of a host."""
-
-    name: str
-    addresses: list[InterfaceAddress]
+API_SERVER_PORT = 6443
+STATISTICS_PORT = 1080
+MONITOR_PORT = 16444
 
 
 class Listener(TypedDict):
-    """A TCP port on which a process of a host listens."""
+    """A TCP port that is listened on; the process is told for the ports that were asked for."""
 
     port: int
     address: str
@@ -62,7 +46,7 @@ class Kubelet(TypedDict):
     version: str | None
 
 
-class Node(TypedDict):
+class Node(Membership):
     """What module node_info tells of a host, as far as the plan needs it."""
 
     system: System
@@ -73,27 +57,8 @@ class Node(TypedDict):
     listening: list[Listener]
     containerd: Containerd
     kubelet: Kubelet
-    state: State
-    ca_hash: str | None
-    node_name: str | None
     api_ready: bool
-
-
-class Member(TypedDict):
-    """A node as the cluster knows it."""
-
-    name: str
-    addresses: list[str]
-
-
-class Cluster(TypedDict):
-    """What module cluster_info tells of a living cluster, as far as the plan needs it."""
-
-    endpoint: str
-    version: str
-    pod_subnets: list[str]
-    service_subnets: list[str]
-    nodes: list[Member]
+    api_problem: str | None
 
 
 @dataclass(frozen=True)
@@ -108,6 +73,7 @@ class Request:
     found: Mapping[str, Node]
     """What the hosts that could be reached were found to be."""
     cluster: Cluster | None = None
+    """What a control plane told of the living cluster."""
 
     @property
     def hosts(self) -> list[str]:
@@ -155,16 +121,10 @@ class Host:
     def network(self) -> Network | None:
         return next((network for _name, address, network in self.networks() if address == self.address), None)
 
-    def second_address(self, version: int) -> Address | None:
-        """The address of another family on the same interface, for a dual-stack cluster."""
-        return next(
-            (
-                address
-                for name, address, _network in self.networks()
-                if name == self.interface and address.version == version and not address.is_link_local
-            ),
-            None,
-        )
+    def second_address(self, version: int, vip: Address | None) -> Address | None:
+        """The address of another family on the same interface, for a dual-stack cluster; not the virtual one, which comes and goes."""
+        own = (address for name, address, _network in self.networks() if name == self.interface)
+        return next((address for address in own if address.version == version and address != vip), None)
 
 
 def _node_name(host: str, found: Node | None) -> str:
@@ -181,7 +141,12 @@ def _resolve_address(host: str, inputs: HostInputs, found: Node | None, variable
         (inputs.node_address, "cluster_node_address"),
         (found["default_address"] if found else None, "the address of the default route"),
         # Of a host that this run does not reach, the cluster knows the address.
-        *((address, "the cluster's own record") for member in (cluster["nodes"] if cluster else []) if member["name"] == host for address in member["addresses"]),
+        *(
+            (address, "the cluster's own record")
+            for member in (cluster["nodes"] if cluster else [])
+            if member["name"] == host
+            for address in member["addresses"]
+        ),
         (variables.get("ansible_host"), "ansible_host"),
         (host, "the name in the inventory"),
     ]
@@ -293,11 +258,9 @@ class Situation:
 
     @property
     def subnets(self) -> list[tuple[str, Network]]:
-        """The cluster's own networks, each with the input it comes from."""
-        return [
-            *(("cluster_pod_subnets", ipaddress.ip_network(subnet)) for subnet in self.inputs.pod_subnets),
-            *(("cluster_service_subnets", ipaddress.ip_network(subnet)) for subnet in self.inputs.service_subnets),
-        ]
+        """The cluster's own networks, each with the input it comes from; not those that were refused."""
+        given = (("cluster_pod_subnets", self.inputs.pod_subnets), ("cluster_service_subnets", self.inputs.service_subnets))
+        return [(name, ipaddress.ip_network(subnet)) for name, subnets in given if name not in self.refused_inputs for subnet in subnets]
 
     @property
     def kubernetes_minor(self) -> int:
@@ -309,15 +272,20 @@ class Situation:
         return self.inputs.containerd_source or follows
 
     @property
+    def keeps_swap(self) -> bool:
+        return any(node.inputs.swap == "keep" for node in self.nodes)
+
+    @property
     def uses_bundle(self) -> bool:
         return "bundle" in (self.inputs.install_source, self.containerd_source)
 
     def vrrp(self, proxy: Host) -> tuple[str, Address, Network] | None:
         """The interface of a proxy that can carry the endpoint's address, its own address there and the network."""
+        vip, wanted = self.endpoint_address, proxy.inputs.vrrp_interface
         candidates = [
             (name, address, network)
             for name, address, network in proxy.networks()
-            if self.endpoint_address in network and address != self.endpoint_address and proxy.inputs.vrrp_interface in ("", name)
+            if vip is not None and vip in network and address != vip and wanted in ("", name)
         ]
         return next((candidate for candidate in candidates if candidate[1] == proxy.address), candidates[0] if candidates else None)
 

@@ -1,0 +1,678 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is planned, and everything that is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_inputs
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import Groups
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Untemplated
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Request
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Plan, Refused, make_plan, priorities, router_id
+
+OURS, OTHERS = (f"sha256:{digit * 64}" for digit in "ab")
+ADDRESSES = {
+    "cp1": "198.18.64.11",
+    "cp2": "198.18.64.12",
+    "cp3": "198.18.64.13",
+    "cp4": "198.18.64.14",
+    "w1": "198.18.64.21",
+    "w2": "198.18.64.22",
+    "w3": "198.18.64.23",
+    "lb1": "198.18.64.31",
+    "lb2": "198.18.64.32",
+}
+CONTROL_PLANES, WORKERS = ("cp1", "cp2", "cp3"), ("w1", "w2", "w3")
+INPUTS: dict[str, Any] = {
+    "cluster_endpoint_name": "api.lab.test",
+    "cluster_endpoint_address": "198.18.64.10",
+    "cluster_statistics_password": "not-for-print",
+}
+
+
+def node(host: str, **differs: Any) -> dict[str, Any]:
+    """What node_info tells of a machine that has nothing of Kubernetes."""
+    return {
+        "system": {"id": "debian", "version_id": "12", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64"},
+        "hostname": host,
+        "interfaces": [
+            {"name": "lo", "addresses": [{"address": "127.0.0.1", "prefix": 8}, {"address": "::1", "prefix": 128}]},
+            {"name": "eth0", "addresses": [{"address": ADDRESSES[host], "prefix": 24}]},
+        ],
+        "default_address": ADDRESSES[host],
+        "default_interface": "eth0",
+        "listening": [{"port": 22, "address": "0.0.0.0", "process": None}],
+        "containerd": {"version": None, "candidate": None},
+        "kubelet": {"version": None},
+        "kubeadm": {"version": None},
+        "state": "clean",
+        "ca_hash": None,
+        "ca_certificate": None,
+        "endpoint": None,
+        "node_name": None,
+        "api_ready": False,
+        "api_problem": None,
+        **differs,
+    }
+
+
+def control_plane(host: str, **differs: Any) -> dict[str, Any]:
+    listening = [
+        {"port": port, "address": "::", "process": process}
+        for port, process in (
+            (6443, "kube-apiserver"),
+            (10250, "kubelet"),
+            (2379, "etcd"),
+            (2380, "etcd"),
+            (10257, "kube-controller"),
+            (10259, "kube-scheduler"),
+        )
+    ]
+    listening += [{"port": port, "address": "0.0.0.0", "process": "haproxy"} for port in (16443, 1080)]
+    member = {"state": "control_plane", "ca_hash": OURS, "node_name": host, "api_ready": True, "listening": listening, "kubelet": {"version": "1.37.2"}}
+    return node(host, **{**member, **differs})
+
+
+def worker(host: str, **differs: Any) -> dict[str, Any]:
+    listening = [{"port": 10250, "address": "::", "process": "kubelet"}]
+    member = {"state": "worker", "ca_hash": OURS, "node_name": host, "listening": listening, "kubelet": {"version": "1.37.2"}}
+    return node(host, **{**member, **differs})
+
+
+def living(*without: str) -> dict[str, Any]:
+    """What all hosts are found to be in a cluster that is complete but for these."""
+    there = {host: control_plane(host) for host in CONTROL_PLANES} | {host: worker(host) for host in WORKERS}
+    return {host: node(host) if host in without else found for host, found in there.items()}
+
+
+CLUSTER: dict[str, Any] = {
+    "reachable": True,
+    "reason": None,
+    "endpoint": "api.lab.test:16443",
+    "name": "kubernetes",
+    "version": "1.37.2",
+    "dns_domain": "cluster.local",
+    "pod_subnets": ["10.244.0.0/16"],
+    "service_subnets": ["10.96.0.0/12"],
+    "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in (*CONTROL_PLANES, *WORKERS)],
+}
+
+
+def request(
+    *,
+    inputs: dict[str, Any] | None = None,
+    hosts: dict[str, dict[str, Any]] | None = None,
+    found: dict[str, Any] | None = None,
+    control_planes: tuple[str, ...] = CONTROL_PLANES,
+    workers: tuple[str, ...] = WORKERS,
+    proxies: tuple[str, ...] = (),
+    run: tuple[str, ...] | None = None,
+    cluster: dict[str, Any] | None = None,
+) -> Request:
+    """Three control planes and three workers, clean machines, but for what is given; a host found as None was not reached."""
+    everyone = tuple(dict.fromkeys((*control_planes, *workers, *proxies)))
+    variables = {host: {**INPUTS, **(inputs or {}), **(hosts or {}).get(host, {})} for host in everyone}
+    there = {host: node(host) for host in everyone if host in ADDRESSES} | (found or {})
+    return Request(
+        groups=Groups(control_planes, workers, proxies),
+        run=frozenset(everyone if run is None else run),
+        variables=copy.deepcopy(variables),
+        found=copy.deepcopy({host: facts for host, facts in there.items() if facts is not None}),
+        cluster=copy.deepcopy(cluster),  # type: ignore[arg-type]
+    )
+
+
+def plan(**differs: Any) -> Plan:
+    return make_plan(request(**differs))
+
+
+def steps(made: Plan) -> dict[str, str]:
+    return {host: planned["step"] for host, planned in made["nodes"].items()}
+
+
+# What is planned.
+
+
+def test_a_new_cluster() -> None:
+    made = plan()
+    assert made["primary"] == "cp1" and made["initialise"] and made["reset"] == []
+    assert steps(made) == {"cp1": "init", **dict.fromkeys(("cp2", "cp3", "w1", "w2", "w3"), "join")}
+    assert made["joining"] == ["cp2", "cp3", "w1", "w2", "w3"]
+    assert made["joining_control_planes"] == ["cp2", "cp3"] and made["joining_workers"] == ["w1", "w2", "w3"]
+    assert made["endpoint"] == {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "port": 16443, "host_port": "api.lab.test:16443"}
+    assert made["proxied"] is True
+    assert made["nodes"]["cp2"] == {
+        "name": "cp2",
+        "address": "198.18.64.12",
+        "addresses": ["198.18.64.12"],
+        "interface": "eth0",
+        "control_plane": True,
+        "step": "join",
+        "reset": False,
+        "endpoint_address": "198.18.64.10",
+        "swap": "off",
+        "sysctls": {},
+    }
+    assert made["hosts_entries"] == [{"name": host, "address": ADDRESSES[host]} for host in (*CONTROL_PLANES, *WORKERS)]
+    assert made["backends"] == [{"name": host, "address": ADDRESSES[host], "port": 6443} for host in CONTROL_PLANES]
+    assert made["proxies"]["cp1"] == {
+        "address": "198.18.64.11",
+        "interface": "eth0",
+        "peers": ["198.18.64.12", "198.18.64.13"],
+        "priority": 200,
+        "owns_first": True,
+        "vip_prefix": "198.18.64.10/24",
+        "statistics_address": "198.18.64.11",
+    }
+    assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (150, False), (100, False)]
+    assert made["kubernetes"]["version"] == "1.37.2" and made["kubernetes"]["minor"] == "1.37" and made["kubernetes"]["source"] == "packages"
+    assert made["containerd"]["source"] == "repository" and made["containerd"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
+    assert made["kubeadm"]["cert_sans"] == ["api.lab.test", "198.18.64.10"]
+    assert made["kubeadm"]["kubelet_config"] == {"cgroupDriver": "systemd"} and made["kubeadm"]["ignore_preflight_errors"] == []
+    assert made["pod_network"]["kind"] == "calico" and made["warnings"] == []
+    assert made["summary"][0] == "cp1 initialises the cluster, Kubernetes 1.37.2"
+
+
+def test_the_plan_is_json_and_has_no_secret() -> None:
+    assert "not-for-print" not in json.dumps(plan())
+
+
+def test_a_complete_cluster_has_nothing_to_do() -> None:
+    made = plan(found=living(), cluster=CLUSTER)
+    assert not made["initialise"] and made["joining"] == [] and set(steps(made).values()) == {"none"}
+    assert made["summary"][-1] == "No host has to join" and made["warnings"] == []
+
+
+def test_the_primary_is_whoever_serves() -> None:
+    made = plan(found=living("cp1"), cluster=CLUSTER)
+    assert made["primary"] == "cp2" and not made["initialise"] and made["joining"] == ["cp1"]
+
+
+def test_a_control_plane_that_serves_is_primary_before_one_that_does_not() -> None:
+    made = plan(found={**living(), "cp1": control_plane("cp1", api_ready=False, api_problem="etcd failed")})
+    assert made["primary"] == "cp2"
+    assert made["warnings"] == ["cp1: its API server is not ready (etcd failed)."]
+
+
+@pytest.mark.parametrize(
+    ("found", "reset", "expected"),
+    [
+        ({"cp1": node("cp1", state="initialising", ca_hash=OURS)}, ["cp1"], {"cp1": "init", "cp2": "join"}),
+        ({"cp2": node("cp2", state="initialising", ca_hash=OURS)}, ["cp2"], {"cp1": "init", "cp2": "rejoin"}),
+        ({"cp1": node("cp1", state="half_joined")}, ["cp1"], {"cp1": "init"}),
+        ({**living("w2"), "cp3": node("cp3", state="half_joined", ca_hash=OURS)}, ["cp3"], {"cp1": "none", "cp3": "rejoin", "w2": "join"}),
+        ({**living(), "w3": node("w3", state="half_joined", ca_hash=OURS)}, ["w3"], {"w3": "rejoin", "w2": "none"}),
+    ],
+    ids=["init killed", "init killed, inventory in another order", "rest of a join on the first one", "half-joined control plane", "half-joined worker"],
+)
+def test_unfinished_work_is_cleaned_first(found: dict[str, Any], reset: list[str], expected: dict[str, str]) -> None:
+    made = plan(found=found)
+    assert made["reset"] == reset == [host for host, planned in made["nodes"].items() if planned["reset"]]
+    assert expected.items() <= steps(made).items()
+
+
+def test_limit_to_a_new_worker() -> None:
+    """Of hosts outside the run, some are known through others; the cluster knows the addresses of its members."""
+    there = {host: None for host in ("cp2", "cp3", "w1", "w2")}
+    made = plan(found={**there, "cp1": control_plane("cp1")}, run=("w3",), cluster=CLUSTER)
+    assert made["primary"] == "cp1" and made["joining"] == ["w3"]
+    assert steps(made) == {**dict.fromkeys((*CONTROL_PLANES, "w1", "w2"), "none"), "w3": "join"}
+    assert [backend["address"] for backend in made["backends"]] == ["198.18.64.11", "198.18.64.12", "198.18.64.13"]
+    assert made["proxies"]["cp1"]["peers"] == ["198.18.64.12", "198.18.64.13"]
+    assert made["proxies"]["cp2"] == {**made["proxies"]["cp2"], "address": "198.18.64.12", "interface": "", "priority": 150}
+
+
+def test_a_host_outside_the_run_takes_no_step_even_when_it_is_known() -> None:
+    assert plan(found=living("w2", "w3"), run=("w3",))["joining"] == ["w3"]
+
+
+def test_a_worker_whose_address_is_not_known_is_left_out_of_the_names() -> None:
+    made = plan(found={**living(), "w2": None}, run=("w3",))
+    assert [entry["name"] for entry in made["hosts_entries"]] == ["cp1", "cp2", "cp3", "w1", "w3"]
+    assert "w2" in made["warnings"][0]
+
+
+def test_even_control_planes_of_a_living_cluster_are_a_warning() -> None:
+    made = plan(control_planes=("cp1", "cp2", "cp3", "cp4"), found=living())
+    assert made["joining"] == ["cp4"] and "4 control planes" in made["warnings"][0]
+
+
+def test_separate_proxies() -> None:
+    made = plan(proxies=("lb1", "lb2"))
+    assert list(made["proxies"]) == ["lb1", "lb2"] and made["proxies"]["lb2"]["peers"] == ["198.18.64.31"]
+    assert list(made["nodes"]) == [*CONTROL_PLANES, *WORKERS] and "lb1" not in made["joining"]
+
+
+def test_the_api_servers_port_is_free_on_separate_proxies() -> None:
+    assert plan(proxies=("lb1",), inputs={"cluster_endpoint_port": 6443})["endpoint"]["host_port"] == "api.lab.test:6443"
+
+
+def two_networks(host: str, **differs: Any) -> dict[str, Any]:
+    last = ADDRESSES[host].rpartition(".")[2]
+    eth1 = {"name": "eth1", "addresses": [{"address": f"192.0.2.{last}", "prefix": 26}]}
+    return node(host, **{"interfaces": [*node(host)["interfaces"], eth1], **differs})
+
+
+def test_several_networks() -> None:
+    hosts = {host: {"cluster_node_address": f"192.0.2.{ADDRESSES[host].rpartition('.')[2]}"} for host in (*CONTROL_PLANES, *WORKERS)}
+    made = plan(hosts=hosts, found={host: two_networks(host) for host in hosts})
+    assert (made["nodes"]["cp1"]["address"], made["nodes"]["cp1"]["interface"]) == ("192.0.2.11", "eth1")
+    assert made["backends"][1]["address"] == "192.0.2.12"
+    # The virtual IP is in the other network, so VRRP is spoken there.
+    assert made["proxies"]["cp1"] == {**made["proxies"]["cp1"], "address": "198.18.64.11", "interface": "eth0", "statistics_address": "192.0.2.11"}
+    assert made["proxies"]["cp1"]["peers"] == ["198.18.64.12", "198.18.64.13"]
+
+
+def test_the_virtual_ip_is_nobodys_own_address() -> None:
+    holder = control_plane("cp1")
+    holder["interfaces"][1]["addresses"].insert(0, {"address": "198.18.64.10", "prefix": 24})
+    made = plan(found={**living(), "cp1": holder})
+    assert made["proxies"]["cp1"]["address"] == "198.18.64.11"
+
+
+def test_dual_stack() -> None:
+    found = {}
+    for host in (*CONTROL_PLANES, *WORKERS):
+        found[host] = node(host)
+        found[host]["interfaces"][1]["addresses"].append({"address": f"2001:db8::{ADDRESSES[host].rpartition('.')[2]}", "prefix": 64})
+    inputs = {"cluster_pod_subnets": ["10.244.0.0/16", "fd00:10:244::/56"], "cluster_service_subnets": ["10.96.0.0/12", "fd00:10:96::/112"]}
+    assert plan(found=found, inputs=inputs)["nodes"]["w1"]["addresses"] == ["198.18.64.21", "2001:db8::21"]
+
+
+def test_names() -> None:
+    """A member keeps its name; an inventory of addresses leaves the machines' own."""
+    made = plan(found={**living(), "w1": worker("w1", node_name="old-name")})
+    assert made["nodes"]["w1"]["name"] == "old-name"
+    by_address = plan(control_planes=("198.18.64.11",), workers=(), found={"198.18.64.11": node("cp1")})
+    assert by_address["nodes"]["198.18.64.11"]["name"] == "cp1"
+
+
+def test_swap_that_stays() -> None:
+    made = plan(hosts={"w1": {"cluster_swap": "keep"}}, inputs={"cluster_ignore_preflight_errors": ["SystemVerification"]})
+    assert made["nodes"]["w1"]["swap"] == "keep" and made["nodes"]["w2"]["swap"] == "off"
+    assert made["kubeadm"]["kubelet_config"]["failSwapOn"] is False
+    assert made["kubeadm"]["ignore_preflight_errors"] == ["SystemVerification", "Swap"]
+
+
+def test_an_input_that_only_some_hosts_have_counts_for_all() -> None:
+    only_here = {"cp1": {"cluster_kube_proxy_config": {"mode": "nftables"}}}
+    assert plan(hosts=only_here)["kubeadm"]["kube_proxy_config"] == {"mode": "nftables"}
+
+
+@pytest.mark.parametrize(("version", "tag"), [("1.35.4", "3.10.1"), ("1.36.3", "3.10.2"), ("1.37.2", "3.10.2")])
+def test_the_sandbox_image_is_kubeadms(version: str, tag: str) -> None:
+    made = plan(inputs={"cluster_kubernetes_version": version, "cluster_image_repository": "registry.example.org/k8s"})
+    assert made["containerd"]["sandbox_image"] == f"registry.example.org/k8s/pause:{tag}"
+
+
+def test_an_old_containerd_that_is_allowed() -> None:
+    old = {host: node(host, containerd={"version": None, "candidate": "1.6.20"}) for host in (*CONTROL_PLANES, *WORKERS)}
+    made = plan(found=old, inputs={"cluster_containerd_source": "distribution", "cluster_allow_old_containerd": True})
+    assert "cluster_allow_old_containerd" in made["warnings"][0]
+    assert plan(found=old, inputs={"cluster_containerd_source": "distribution", "cluster_kubernetes_version": "1.35.4"})["warnings"] == []
+
+
+@pytest.mark.parametrize("count", [*range(1, 12), 60, 254])
+def test_priorities_are_far_apart(count: int) -> None:
+    made = priorities(count)
+    distances = {higher - lower for higher, lower in zip(made, made[1:])}
+    assert len(made) == count and all(1 <= priority <= 254 for priority in made)
+    assert distances == ({min(50, 253 // (count - 1))} if count > 1 else set())
+
+
+def test_router_ids_of_neighbours_differ() -> None:
+    ids = [router_id(address) for address in range(3_322_000_000, 3_322_000_255)]
+    assert sorted(ids) == list(range(1, 256))
+
+
+def test_it_is_quick() -> None:
+    asked = request()
+    started = time.perf_counter()
+    make_plan(asked)
+    assert time.perf_counter() - started < 0.1
+
+
+# What is refused: one problem each, and nothing besides.
+
+SIX = (*CONTROL_PLANES, *WORKERS)
+
+
+def on(host: str, port: int, process: str | None, address: str = "0.0.0.0", **differs: Any) -> dict[str, Any]:
+    return {host: node(host, listening=[{"port": port, "address": address, "process": process}], **differs)}
+
+
+def systems(identity: str, version: str) -> dict[str, Any]:
+    return {"w1": node("w1", system={"id": identity, "version_id": version, "name": f"{identity} {version}", "architecture": "x86_64"})}
+
+
+REFUSED = [
+    # Inputs by themselves.
+    ("typo", {"inputs": {"cluster_endpoint_adress": "198.18.64.10"}}, "cluster_endpoint_adress", "did you mean cluster_endpoint_address?"),
+    ("unknown input", {"inputs": {"cluster_colour": "red"}}, "cluster_colour", "docs/inputs.md"),
+    ("unresolved", {"inputs": {"cluster_name": Untemplated("'site' is undefined")}}, "cluster_name", "'site' is undefined"),
+    ("unlike on two hosts", {"hosts": {"w2": {"cluster_name": "b"}, "cp1": {"cluster_name": "a"}}}, "cluster_name", "differs between cp1 and w2"),
+    ("unknown endpoint type", {"inputs": {"cluster_endpoint_type": "carrier_pigeon"}}, "cluster_endpoint_type", "write vip"),
+    ("no endpoint name", {"inputs": {"cluster_endpoint_name": None}}, "cluster_endpoint_name", "api.example.org"),
+    ("address as name", {"inputs": {"cluster_endpoint_name": "198.18.64.10"}}, "cluster_endpoint_name", "not a DNS name"),
+    ("capital letters", {"inputs": {"cluster_endpoint_name": "API.lab.test"}}, "cluster_endpoint_name", "lower case"),
+    ("no endpoint address", {"inputs": {"cluster_endpoint_address": ""}}, "cluster_endpoint_address", "is not set"),
+    ("address with prefix", {"inputs": {"cluster_endpoint_address": "198.18.64.10/24"}}, "cluster_endpoint_address", "without prefix length"),
+    ("list for a text", {"inputs": {"cluster_endpoint_address": ["198.18.64.10"]}}, "cluster_endpoint_address", 'is the list ["198.18.64.10"]'),
+    ("text for a list", {"inputs": {"cluster_pod_subnets": "10.244.0.0/16"}}, "cluster_pod_subnets", "write a list of texts"),
+    ("numbers in a list", {"inputs": {"cluster_extra_sans": [1]}}, "cluster_extra_sans", "write a list of texts"),
+    ("text for a boolean", {"inputs": {"cluster_allow_old_containerd": "true"}}, "cluster_allow_old_containerd", "without quotes; on the command line"),
+    ("text for a number", {"inputs": {"cluster_endpoint_port": "16443"}}, "cluster_endpoint_port", "without quotes"),
+    ("boolean for a number", {"inputs": {"cluster_vrrp_router_id": True}}, "cluster_vrrp_router_id", "is the boolean true"),
+    ("list for a mapping", {"inputs": {"cluster_kubelet_config": []}}, "cluster_kubelet_config", "write a mapping"),
+    ("no port", {"inputs": {"cluster_endpoint_port": 70000}}, "cluster_endpoint_port", "1 to 65535"),
+    ("router id 0", {"inputs": {"cluster_vrrp_router_id": 0}}, "cluster_vrrp_router_id", "1 to 255"),
+    ("router id 256", {"inputs": {"cluster_vrrp_router_id": 256}}, "cluster_vrrp_router_id", "1 to 255"),
+    ("float for a version", {"inputs": {"cluster_kubernetes_version": 1.37}}, "cluster_kubernetes_version", "in quotes"),
+    ("version without patch", {"inputs": {"cluster_kubernetes_version": "1.37"}}, "cluster_kubernetes_version", "major.minor.patch"),
+    ("version with v", {"inputs": {"cluster_kubernetes_version": "v1.37.2"}}, "cluster_kubernetes_version", "such as 1.37.2"),
+    ("old Kubernetes", {"inputs": {"cluster_kubernetes_version": "1.34.9"}}, "cluster_kubernetes_version", "1.35, 1.36, 1.37"),
+    ("future Kubernetes", {"inputs": {"cluster_kubernetes_version": "1.38.0"}}, "cluster_kubernetes_version", "1.35, 1.36, 1.37"),
+    ("no network", {"inputs": {"cluster_pod_subnets": ["10.244.0.0"]}}, "cluster_pod_subnets", "prefix length from 8 to 24"),
+    ("host bits", {"inputs": {"cluster_pod_subnets": ["10.244.1.0/16"]}}, "cluster_pod_subnets", "has host bits set"),
+    ("rubbish", {"inputs": {"cluster_service_subnets": ["ten"]}}, "cluster_service_subnets", "not a network"),
+    ("two IPv4 networks", {"inputs": {"cluster_pod_subnets": ["10.244.0.0/16", "10.245.0.0/16"]}}, "cluster_pod_subnets", "one IPv4 and one IPv6"),
+    ("Services too large", {"inputs": {"cluster_service_subnets": ["11.0.0.0/8"]}}, "cluster_service_subnets", "from 12 to 28"),
+    ("no pod network", {"inputs": {"cluster_pod_subnets": []}}, "cluster_pod_subnets", "is empty"),
+    ("strange certificate name", {"inputs": {"cluster_extra_sans": ["a b"]}}, "cluster_extra_sans", "'a b'"),
+    ("no password", {"inputs": {"cluster_statistics_password": None}}, "cluster_statistics_password", "is not set"),
+    ("empty password", {"inputs": {"cluster_statistics_password": ""}}, "cluster_statistics_password", "is not set"),
+    ("password of two lines", {"inputs": {"cluster_statistics_password": "not-for\nprint"}}, "cluster_statistics_password", "line break"),
+    ("number for a password", {"inputs": {"cluster_statistics_password": 4711}}, "cluster_statistics_password", "is not a text"),
+    ("unknown source", {"inputs": {"cluster_install_source": "binary"}}, "cluster_install_source", "write packages or bundle"),
+    ("relative path", {"inputs": {"cluster_fetch_kubeconfig_to": "admin.conf"}}, "cluster_fetch_kubeconfig_to", "{{ inventory_dir }}/admin.conf"),
+    ("no URL", {"inputs": {"cluster_repository_url": "mirror.example.org"}}, "cluster_repository_url", "https://"),
+    ("address of a node", {"hosts": {"w1": {"cluster_node_address": "eth1"}}}, "cluster_node_address of w1", "not an IP address"),
+    ("swap as boolean", {"inputs": {"cluster_swap": False}}, f"cluster_swap of {', '.join(SIX)}", "in quotes"),
+    # Who takes part.
+    ("no control plane", {"control_planes": ()}, "control_planes", "odd number"),
+    ("two control planes", {"control_planes": ("cp1", "cp2")}, "control_planes", "begin with 1 or 3"),
+    ("host in both groups", {"workers": ("w1", "cp2")}, "cp2", "in both groups"),
+    ("unreachable", {"found": {"w2": None}, "hosts": {"w2": {"ansible_host": "198.18.64.22"}}}, "w2", "could not be reached"),
+    ("Debian 11", {"found": systems("debian", "11")}, "w1", "Debian 12 or 13"),
+    ("Ubuntu 20.04", {"found": systems("ubuntu", "20.04")}, "w1", "Ubuntu 22.04"),
+    ("Ubuntu 25.10", {"found": systems("ubuntu", "25.10")}, "w1", "Ubuntu 22.04"),
+    ("EL 8", {"found": systems("rocky", "8.10")}, "w1", "EL 9 or 10"),
+    ("another system", {"found": systems("arch", "")}, "w1", "is not supported"),
+    ("name with underscore", {"workers": ("w_1",), "found": {"w_1": node("w1")}}, "w_1", "dashes and dots"),
+    ("name with capitals", {"workers": ("W1",), "found": {"W1": node("w1")}}, "W1", "lower-case"),
+    ("endpoint named like a node", {"inputs": {"cluster_endpoint_name": "cp1"}}, "cluster_endpoint_name", "a name of its own"),
+    ("two of a name", {"found": {"w2": worker("w2", node_name="w1"), "cp1": control_plane("cp1")}}, "w1 and w2", "same name w1"),
+    # Addresses and networks.
+    (
+        "same address",
+        {"found": {"w2": node("w2", interfaces=node("w1")["interfaces"], default_address=ADDRESSES["w1"])}},
+        "w1 and w2",
+        "same address 198.18.64.21",
+    ),
+    ("address of nobody", {"hosts": {"w2": {"cluster_node_address": "198.18.64.99"}}}, "cluster_node_address of w2", "write one of 198.18.64.22"),
+    (
+        "address through NAT",
+        {"found": {"w2": node("w2", default_address=None)}, "hosts": {"w2": {"ansible_host": "203.0.113.2"}}},
+        "cluster_node_address of w2",
+        "(ansible_host)",
+    ),
+    ("no address", {"found": {"w2": node("w2", default_address=None)}}, "cluster_node_address of w2", "no address of the host is known"),
+    ("unknown address of a control plane", {"found": {**living(), "cp3": None}, "run": ("w1",)}, "cluster_node_address of cp3", "is not set"),
+    ("pods in Services", {"inputs": {"cluster_pod_subnets": ["10.100.0.0/16"]}}, "cluster_pod_subnets", "overlaps 10.96.0.0/12 of cluster_service_subnets"),
+    (
+        "nodes in pods",
+        {"inputs": {"cluster_pod_subnets": ["198.18.0.0/16"], "cluster_endpoint_address": "198.18.64.10"}},
+        "cluster_pod_subnets",
+        "overlaps 198.18.64.0/24",
+    ),
+    ("nodes in Services", {"inputs": {"cluster_service_subnets": ["198.18.0.0/15"]}}, "cluster_service_subnets", "the network of cp1, cp2, cp3, w1, w2 and w3"),
+    (
+        "one node in pods",
+        {"found": {"w3": two_networks("w3")}, "hosts": {"w3": {"cluster_node_address": "192.0.2.23"}}, "inputs": {"cluster_pod_subnets": ["192.0.0.0/16"]}},
+        "cluster_pod_subnets",
+        "the network of w3",
+    ),
+    ("endpoint in Services", {"inputs": {"cluster_endpoint_address": "10.96.0.10"}}, "cluster_endpoint_address", "inside 10.96.0.0/12"),
+    ("endpoint in pods", {"inputs": {"cluster_endpoint_address": "10.244.0.10"}}, "cluster_endpoint_address", "inside 10.244.0.0/16"),
+    ("too few pod networks", {"inputs": {"cluster_pod_subnets": ["10.244.0.0/22"]}}, "cluster_pod_subnets", "has room for 4 nodes"),
+    ("families apart", {"inputs": {"cluster_service_subnets": ["fd00:10:96::/112"]}}, "cluster_service_subnets", "same families"),
+    (
+        "no second family",
+        {
+            "inputs": {"cluster_pod_subnets": ["10.244.0.0/16", "fd00::/56"], "cluster_service_subnets": ["10.96.0.0/12", "fd01::/112"]},
+            "workers": (),
+            "control_planes": ("cp1",),
+        },
+        "cp1",
+        "dual-stack",
+    ),
+    (
+        "IPv6 pods on IPv4 nodes",
+        {"inputs": {"cluster_pod_subnets": ["fd00::/56"], "cluster_service_subnets": ["fd01::/112"]}, "workers": (), "control_planes": ("cp1",)},
+        "cp1",
+        "the first pod network is IPv6",
+    ),
+    # The endpoint.
+    (
+        "virtual IP of another network",
+        {"inputs": {"cluster_endpoint_address": "198.18.70.10"}},
+        "cluster_endpoint_address",
+        "outside every network of cp1, cp2 and cp3 (198.18.64.0/24)",
+    ),
+    (
+        "virtual IP unknown to one proxy",
+        {"found": {"lb2": two_networks("lb2")}, "inputs": {"cluster_endpoint_address": "192.0.2.40"}, "proxies": ("lb2", "lb1")},
+        "cluster_endpoint_address",
+        "of lb1 (",
+    ),
+    ("virtual IP of a node", {"inputs": {"cluster_endpoint_address": "198.18.64.22"}}, "cluster_endpoint_address", "is the address of w2"),
+    (
+        "virtual IP of a proxy",
+        {"inputs": {"cluster_endpoint_address": "198.18.64.31"}, "proxies": ("lb1", "lb2")},
+        "cluster_endpoint_address",
+        "is the address of lb1",
+    ),
+    (
+        "virtual IP on a stray",
+        {"found": {"w3": two_networks("w3")}, "inputs": {"cluster_endpoint_address": "192.0.2.23"}, "proxies": ("lb1",)},
+        "cluster_endpoint_address",
+        "on an interface of w3",
+    ),
+    ("broadcast address", {"inputs": {"cluster_endpoint_address": "198.18.64.255"}}, "cluster_endpoint_address", "first or last address"),
+    ("wrong interface", {"inputs": {"cluster_vrrp_interface": "eth7"}}, "cluster_vrrp_interface of cp1, cp2 and cp3", "eth7"),
+    ("API server's port on control planes", {"inputs": {"cluster_endpoint_port": 6443}}, "cluster_endpoint_port", "belongs to kube-apiserver"),
+    ("statistics' port", {"inputs": {"cluster_endpoint_port": 1080}, "proxies": ("lb1",)}, "cluster_endpoint_port", "statistics page"),
+    ("monitor's port", {"inputs": {"cluster_endpoint_port": 16444}}, "cluster_endpoint_port", "monitor"),
+    # Ports taken.
+    ("endpoint's port taken", {"found": on("cp2", 16443, "nginx", "127.0.0.1")}, "cp2", "port 16443, which HAProxy needs, is taken by nginx"),
+    ("statistics' port taken", {"found": on("cp2", 1080, "squid")}, "cp2", "port 1080"),
+    ("API server's port taken", {"found": on("cp2", 6443, "k3s-server")}, "cp2", "which kube-apiserver needs, is taken by k3s-server"),
+    ("API server's port taken by one without a name", {"found": on("cp2", 6443, None)}, "cp2", "is taken by another process"),
+    ("etcd's port taken", {"found": on("cp3", 2379, "etcd", "127.0.0.1")}, "cp3", "port 2379, which etcd needs"),
+    ("etcd's peer port taken", {"found": on("cp3", 2380, "etcd")}, "cp3", "port 2380"),
+    ("kubelet's port taken", {"found": on("w1", 10250, "agent")}, "w1", "port 10250, which kubelet needs"),
+    (
+        "port of a member taken",
+        {"found": {**living(), **{"w1": worker("w1", listening=[{"port": 10250, "address": "::", "process": "agent"}])}}},
+        "w1",
+        "is taken by agent",
+    ),
+    # Versions and sources.
+    (
+        "old containerd asked for",
+        {"inputs": {"cluster_containerd_version": "1.7.24"}, "control_planes": ("cp1",), "workers": ()},
+        "cp1",
+        "containerd 1.7.24 cannot serve Kubernetes 1.37.2",
+    ),
+    ("old containerd there", {"found": {"w1": node("w1", containerd={"version": "1.7.24", "candidate": None})}}, "w1", "set cluster_containerd_version"),
+    (
+        "old containerd of the distribution",
+        {
+            "inputs": {"cluster_containerd_source": "distribution", "cluster_kubernetes_version": "1.36.3"},
+            "control_planes": ("cp1",),
+            "workers": (),
+            "found": {"cp1": node("cp1", containerd={"version": None, "candidate": "1.6.20"})},
+        },
+        "cp1",
+        "cluster_allow_old_containerd to true",
+    ),
+    (
+        "no containerd in the distribution",
+        {"inputs": {"cluster_containerd_source": "distribution"}, "control_planes": ("cp1",), "workers": ()},
+        "cp1",
+        "offers no containerd",
+    ),
+    ("no bundle", {"inputs": {"cluster_install_source": "bundle"}}, "cluster_bundle_path", "cluster_install_source is bundle"),
+    ("no bundle for containerd", {"inputs": {"cluster_containerd_source": "bundle"}}, "cluster_bundle_path", "cluster_containerd_source is bundle"),
+    ("bundle that is not there", {"inputs": {"cluster_install_source": "bundle", "cluster_bundle_path": "/no/such"}}, "cluster_bundle_path", "SHA256SUMS"),
+    ("no manifests", {"inputs": {"cluster_pod_network": "manifests"}}, "cluster_pod_network_manifests", "is empty"),
+    (
+        "manifest that is not there",
+        {"inputs": {"cluster_pod_network": "manifests", "cluster_pod_network_manifests": ["/no/such.yaml"]}},
+        "cluster_pod_network_manifests",
+        "there is no /no/such.yaml",
+    ),
+    ("Calico's manifest not there", {"inputs": {"cluster_calico_manifest": "/no/calico.yaml"}}, "cluster_calico_manifest", "there is no /no/calico.yaml"),
+    (
+        "IPIP without BIRD",
+        {"inputs": {"cluster_calico_encapsulation": "ipip", "cluster_calico_backend": "vxlan"}},
+        "cluster_calico_backend",
+        "write auto or bird",
+    ),
+    ("two cgroup drivers", {"inputs": {"cluster_kubelet_config": {"cgroupDriver": "cgroupfs"}}}, "cluster_kubelet_config", "cluster_cgroup_driver: cgroupfs"),
+    ("workload without name", {"inputs": {"cluster_pod_network_workloads": [{"kind": "DaemonSet"}]}}, "cluster_pod_network_workloads", "namespace and name"),
+    # What there is already.
+    (
+        "two clusters",
+        {"found": {**living(), "cp3": control_plane("cp3", ca_hash=OTHERS)}},
+        "cp1, cp2 and cp3",
+        "cp1 and cp2: CA sha256:aaaaaaaaaaaaaaaa…; cp3: CA sha256:bbbb",
+    ),
+    ("worker of another cluster", {"found": {**living(), "w1": worker("w1", ca_hash=OTHERS)}}, "w1", "belongs to another cluster (CA sha256:bbbb"),
+    ("worker of a lost cluster", {"found": {"w1": worker("w1")}}, "w1", "no control plane of that is here"),
+    ("half-joined elsewhere", {"found": {**living(), "cp3": node("cp3", state="half_joined", ca_hash=OTHERS)}}, "cp3", "has begun to join another cluster"),
+    ("control plane among the workers", {"found": {**living(), "w1": control_plane("w1")}}, "w1", "a worker in the inventory"),
+    ("worker among the control planes", {"found": {**living(), "cp3": worker("cp3")}}, "cp3", "a control plane in the inventory"),
+    (
+        "no API server answers",
+        {"found": {host: control_plane(host, api_ready=False, api_problem="refused") for host in CONTROL_PLANES}},
+        "cp1, cp2 and cp3",
+        "no API server of it is ready (cp1: refused;",
+    ),
+    (
+        "first init with unknown control planes",
+        {
+            "run": ("cp1",),
+            "found": {"cp2": None, "cp3": None},
+            "inputs": {},
+            "hosts": {"cp2": {"ansible_host": "198.18.64.12"}, "cp3": {"ansible_host": "198.18.64.13"}},
+        },
+        "cp1",
+        "without --limit",
+    ),
+    ("first init without the first", {"run": ("cp2", "cp3")}, "cp1", "this run is not for it"),
+    (
+        "unfinished init that others belong to",
+        {"found": {"cp1": node("cp1", state="initialising", ca_hash=OURS), "w1": worker("w1")}},
+        "cp1",
+        "w1 belongs to its cluster",
+    ),
+    (
+        "unfinished init, others not known",
+        {"found": {"cp1": node("cp1", state="initialising", ca_hash=OURS), "w1": None}, "run": CONTROL_PLANES},
+        "cp1",
+        "with all hosts up",
+    ),
+    ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "playbooks/upgrade.yml"),
+    (
+        "pods changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_pod_subnets": ["10.245.0.0/16"]}},
+        "cluster_pod_subnets",
+        "10.245.0.0/16 is wanted, but the cluster has 10.244.0.0/16",
+    ),
+    (
+        "Services changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_service_subnets": ["10.112.0.0/12"]}},
+        "cluster_service_subnets",
+        "cannot be changed",
+    ),
+    (
+        "endpoint's name changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_endpoint_name": "k8s.lab.test"}},
+        "cluster_endpoint_name",
+        "api.lab.test:16443",
+    ),
+    (
+        "endpoint's port changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_endpoint_port": 17443}},
+        "cluster_endpoint_name",
+        "api.lab.test:17443 is wanted",
+    ),
+    ("DNS domain changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_dns_domain": "k8s.local"}}, "cluster_dns_domain", "cannot be changed"),
+    ("cluster's name changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_name": "other"}}, "cluster_name", "cannot be changed"),
+    (
+        "node's address changed",
+        {
+            "found": {**living(), "w1": worker("w1", interfaces=two_networks("w1")["interfaces"])},
+            "cluster": CLUSTER,
+            "hosts": {"w1": {"cluster_node_address": "192.0.2.21"}},
+        },
+        "cluster_node_address of w1",
+        "the cluster knows the node by 198.18.64.21",
+    ),
+]
+
+
+@pytest.mark.parametrize(("differs", "subject", "text"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_bad_input_is_refused(differs: dict[str, Any], subject: str, text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        plan(**differs)
+    problems = refused.value.problems
+    assert [problem.subject for problem in problems if problem.subject != subject] == [], [str(problem) for problem in problems]
+    assert any(text in str(problem) for problem in problems), [str(problem) for problem in problems]
+    assert all(problem.wrong and problem.write for problem in problems)
+    assert "not-for" not in str(refused.value)
+
+
+def test_all_problems_are_in_one_message() -> None:
+    with pytest.raises(Refused) as refused:
+        plan(control_planes=("cp1", "cp2"), inputs={"cluster_vrrp_router_id": 0, "cluster_statistics_password": None}, found={"w1": None})
+    lines = str(refused.value).splitlines()
+    assert lines[0].endswith("nothing on any host was changed.")
+    assert sorted(line.partition(":")[0] for line in lines[1:]) == [
+        "- cluster_node_address of w1",
+        "- cluster_statistics_password",
+        "- cluster_vrrp_router_id",
+        "- control_planes",
+        "- w1",
+    ]
+
+
+def test_ports_of_a_member_belong_to_it() -> None:
+    """Who listens on a living node is who should, and an unnamed process on a proxy's port may be HAProxy."""
+    assert plan(found={**living(), **on("cp2", 16443, None)})["joining"] == ["cp2"]
+
+
+def test_a_listener_on_another_address_leaves_the_statistics_alone() -> None:
+    assert plan(found=on("cp2", 1080, "squid", "127.0.0.1"))["initialise"]
+
+
+@pytest.mark.parametrize(
+    ("identity", "version"), [("debian", "13"), ("ubuntu", "26.04"), ("rocky", "9.6"), ("almalinux", "10.0"), ("rhel", "10"), ("ol", "9.4")]
+)
+def test_systems_that_are_supported(identity: str, version: str) -> None:
+    assert plan(found=systems(identity, version))["initialise"]
+
+
+def test_the_page_about_the_inputs_is_current() -> None:
+    page = Path(__file__).parents[4] / "docs" / "inputs.md"
+    assert page.read_text(encoding="utf-8") == cluster_inputs.markdown(), f"print it again: see {cluster_inputs.__name__}"
