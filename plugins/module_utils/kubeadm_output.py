@@ -17,47 +17,48 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Iterable, List, Optional, TypedDict
+from collections.abc import Iterable
+from typing import TypedDict
 
 _TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _CA_HASH = re.compile(r"sha256:[0-9a-f]{64}", re.IGNORECASE)
-_ENDPOINT = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
+_NOTHING = re.compile("")
+_ENDPOINT = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
 _WITHHELD = "<value withheld>"
 
-_ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
+_INVISIBLE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\u200b\u2060\ufeff]")
 _LINE_END = re.compile(r"\r*\n|\r")
 # A whole record with its line end, wherever it starts: what stands before it on the line goes on in the next one.
-_KLOG_RECORD = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ [^\s\]]+:\d+\](?: .*)?\n?")
-_BLANKS = re.compile(r"[^\S\n]+")
+_KLOG_RECORD = re.compile(r"[IWEF]\d{4}\s\d\d:\d\d:\d\d\.\d+\s+\d+\s[^\s\]]+:\d+\].*\n?")
 
 # An endpoint in angle brackets or a flag in its place is somebody's prose, as is any mention within a line.
-_COMMAND_START = re.compile(r"kubeadm join [^\s<-]\S* (?:--|\\$)")
+_COMMAND_START = re.compile(r"kubeadm join [^\s<-]\S* (?:--token\b|\\$)")
 _QUOTED_LINES = 5
 
-_B64 = "[A-Za-z0-9+/=]"
-_EOL = r"(?:\s|\\[nr])+"
-_REDACTIONS = tuple(
+# In this order: what is recognised by its own form, then by the words before it.
+_REDACTIONS = [
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
-        (r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", r"\1<redacted>\2"),
-        # A block whose beginning was cut away: its lines of 64 base64 digits and a shorter one at either end.
-        (rf"(?<!{_B64})(?:{_B64}{{1,64}}{_EOL})?(?:{_B64}{{64}}{_EOL})*{_B64}{{1,64}}{_EOL}(-----END [A-Z ]*PRIVATE KEY-----)", r"<redacted>\1"),
-        # Base64 of "-----BEGIN", unless of a certificate or a public key.
+        (r"(-----BEGIN\s[A-Z\s]*PRIVATE\sKEY-----).*?(-----END\s[A-Z\s]*PRIVATE\sKEY-----|\Z)", r"\1<redacted>\2"),
+        # A block whose beginning was cut away, with the words that stand right before it.
+        (r"(?<![A-Za-z0-9+/=\\\s])[A-Za-z0-9+/=\\\s]+(-----END\s[A-Z\s]*PRIVATE\sKEY-----)", r"<redacted>\1"),
+        # Base64 of "-----BEGIN ", but of no certificate and no public key.
         (r"LS0tLS1CRUdJTi(?!BDRVJUSUZJQ0FUR|BQVUJMSUMg)[A-Za-z0-9+/=]+", "<redacted>"),
         (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "<redacted>"),
         (r"([a-z0-9]{6}\.)[a-z0-9]{16}(?![a-z0-9])", r"\1<redacted>"),
-        (r"(?<![0-9A-Fa-f])(?<!sha256:)(?<!SHA256:)[0-9A-Fa-f]{64}(?![0-9A-Fa-f])", "<redacted>"),
-        # Pieces of the two, where a word before them tells what they are.
-        (r"(--[a-z-]{0,20}token[\s=\\\"']+[A-Za-z0-9]+\.)[A-Za-z0-9]+", r"\1<redacted>"),
-        (r"((?i:certificate[- ]?key)[\s:=\\\"']+)[0-9A-Fa-f]{8,}", r"\1<redacted>"),
-        (r"((?i:client-key-data|\.key|token|secret)[\"']?\s*[:=]\s*[\"']?)[A-Za-z0-9+=_-][A-Za-z0-9+/=_.-]{15,}", r"\1<redacted>"),
-        (r"((?i:password)[\"']?\s*[:=]\s*[\"']?)(?!<redacted>)[^\s\"']+", r"\1<redacted>"),
-        (r"((?i:bearer) )[A-Za-z0-9+/=_.-]{16,}", r"\1<redacted>"),
+        (r"(?<![0-9A-Fa-f])(?<!sha256:)(?<!SHA256:)[0-9A-Fa-f]{64,}", "<redacted>"),
+        # Cut off tokens and keys.
+        (r"((?:--[a-z-]{0,20}token|[Tt]okens?:)[\s=\\\"'\[]+(?:[a-z0-9]{6}\.<redacted>\s)*[A-Za-z0-9]+\.)[A-Za-z0-9]+", r"\1<redacted>"),
+        (r"((?i:certificate[-\s]?key)[\s:=\\\"']+)[0-9A-Fa-f]{8,}", r"\1<redacted>"),
+        # Malformed ones, which kubeadm's validation repeats: `certificateKey: Invalid value: "..."`, `bootstrap token "..."`.
+        (r"((?i:token|certificateKey)(?::\sInvalid\svalue:)?\s\\?\")(?![^\"\\]*<redacted>)[^\"\\]{7,}", r"\1<redacted>"),
+        (r"((?i:client-key-data|\.key|token|secret)[\"']?[^\S\n]*[:=][^\S\n]*[\"']?)(?!/)[A-Za-z0-9+/=_.-]{16,}", r"\1<redacted>"),
+        (r"((?i:password)[\"']?[^\S\n]*[:=][^\S\n]*[\"']?)(?!<redacted>)[^\s\"']+", r"\1<redacted>"),
+        (r"((?i:bearer)\s)[A-Za-z0-9+/=_.-]{16,}", r"\1<redacted>"),
         (r"(://[^\s:/@]+:)[^\s/@]+(@)", r"\1<redacted>\2"),
     )
-)
+]
 
 
 class JoinFacts(TypedDict):
@@ -71,9 +72,9 @@ class JoinFacts(TypedDict):
     """
 
     endpoint: str
-    token: Optional[str]
-    ca_cert_hashes: List[str]
-    certificate_key: Optional[str]
+    token: str | None
+    ca_cert_hashes: list[str]
+    certificate_key: str | None
     control_plane: bool
 
 
@@ -161,12 +162,12 @@ def certificate_key(text: str) -> str:
 
 def _lines(text: str) -> list[str]:
     """The lines kubeadm wrote to standard output, with single spaces within and none around."""
-    text = _LINE_END.sub("\n", _INVISIBLE.sub("", _ESCAPE_SEQUENCE.sub("", text)))
-    return [_BLANKS.sub(" ", line).strip() for line in _KLOG_RECORD.sub("", text).split("\n")]
+    text = _LINE_END.sub("\n", _INVISIBLE.sub("", text))
+    return [" ".join(line.split()) for line in _KLOG_RECORD.sub("", text).split("\n")]
 
 
 def _parse_command(command: str) -> JoinFacts:
-    endpoint, *flags = command[len("kubeadm join "):].split(" --")
+    endpoint, *flags = command[len("kubeadm join "):].rstrip("\\ ").split(" --")
     if command.endswith("\\"):
         raise KubeadmOutputError(f"The command `kubeadm join {endpoint} ...` is cut off after a backslash. Give the whole output of kubeadm.")
     facts = JoinFacts(endpoint=_endpoint(endpoint), token=None, ca_cert_hashes=[], certificate_key=None, control_plane=False)
@@ -180,10 +181,10 @@ def _parse_command(command: str) -> JoinFacts:
             pin = _value(endpoint, name, value, _CA_HASH)
             if pin and pin.lower() not in facts["ca_cert_hashes"]:
                 facts["ca_cert_hashes"].append(pin.lower())
-        elif name in ("control-plane", "experimental-control-plane") and not value:
-            facts["control_plane"] = True
+        elif name in ("control-plane", "experimental-control-plane"):
+            facts["control_plane"] = _value(endpoint, name, value, _NOTHING) is not None
         else:
-            raise KubeadmOutputError(f"The command `kubeadm join {endpoint} ...` holds `--{flag}`, which kubeadm never prints.")
+            raise KubeadmOutputError(f"The command `kubeadm join {endpoint} ...` has the flag --{name}, which kubeadm does not print.")
     return facts
 
 
