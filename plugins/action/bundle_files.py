@@ -36,6 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     "options": {"src": {"type": "str", "required": True}, "dest": {"type": "str", "required": True}},
                 },
                 "mode": {"type": "str", "default": "0755"},
+                "units": {"type": "list", "elements": "str", "default": []},
             }
         )
         bundle = self._loader.path_dwim(args["path"])
@@ -44,11 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except BundleError as error:
             raise AnsibleActionFail(str(error)) from error
 
-        module_args = {
-            "path": bundle,
-            "mode": args["mode"],
-            "files": [{"src": file.src, "dest": file.dest, "_sha256": file.sha256} for file in files],
-        }
+        module_args = {**args, "path": bundle, "files": [{"src": file.src, "dest": file.dest, "_sha256": file.sha256} for file in files]}
         result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=module_args, task_vars=task_vars)
         missing = result.pop("_missing", [])
         if missing and not self._task.check_mode:

@@ -44,6 +44,13 @@ options:
       - The mode of the installed files.
     type: str
     default: "0755"
+  units:
+    description:
+      - The systemd units that run these files. A change is reported as well when one still runs an older file,
+        so that the handler a killed run never reached is notified by the next one.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Says what would be installed, and transfers nothing.
@@ -73,19 +80,26 @@ installed:
   type: list
   elements: str
   sample: [/usr/local/bin/containerd]
+stale_units:
+  description: The running units that an earlier run left with older files.
+  returned: success
+  type: list
+  elements: str
+  sample: [containerd.service]
 """
 
-import os  # noqa: E402
+import os
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import (  # noqa: E402
-    BundleError,
+from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import (
     Wanted,
     differing,
     has_mode,
     install,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import stale_units
 
 
 def main() -> None:
@@ -105,6 +119,7 @@ def main() -> None:
                 },
             },
             "mode": {"type": "str", "default": "0755"},
+            "units": {"type": "list", "elements": "str", "default": []},
             "_staging": {"type": "path"},
         },
         supports_check_mode=True,
@@ -117,6 +132,7 @@ def main() -> None:
     installed = [file.dest for file in missing]
     staging = module.params["_staging"]
     try:
+        stale = stale_units(run, module.params["units"], [file.dest for file in files])
         if staging and not module.check_mode:
             for file in missing:
                 install(os.path.join(staging, file.sha256), file, mode)
@@ -128,9 +144,9 @@ def main() -> None:
                     os.chown(file.dest, 0, 0)
                     os.chmod(file.dest, mode)
                 installed.append(file.dest)
-    except (BundleError, OSError) as error:
+    except (ValueError, OSError) as error:
         module.fail_json(msg=f"Bundle {module.params['path']}: {error}")
-    module.exit_json(changed=bool(installed), installed=installed, _missing=[file.sha256 for file in missing])
+    module.exit_json(changed=bool(installed or stale), installed=installed, stale_units=stale, _missing=[file.sha256 for file in missing])
 
 
 if __name__ == "__main__":

@@ -71,15 +71,15 @@ changes:
   sample: [load overlay, set net.ipv4.ip_forward = 1 (was 0)]
 """
 
-import os  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from typing import Any  # noqa: E402
+import os
+from collections.abc import Callable
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import node_settings as pure  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils import node_settings as pure
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
+from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write
 
 MODULES_FILE = "/etc/modules-load.d/quorum-kubeadm.conf"
 # The last word is ours: Debian links /etc/sysctl.conf as 99-sysctl.conf.
