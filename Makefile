@@ -33,7 +33,7 @@ molecule: ## Every role and the whole cluster, on real machines made of containe
 	tests/run_molecule
 
 bench: setup ## The playbook against a shell script of bare commands
-	bench/run
+	.venv/bin/python bench/run
 
 build: ## The collection as a Galaxy artifact, in dist/
 	ansible-galaxy collection build --force --output-path dist
