@@ -185,6 +185,8 @@ def _checked(settings: CalicoSettings) -> Tuple[Encapsulation, str, str, str]:
         )
     subnets: Dict[int, str] = {}
     for subnet in settings.pod_subnets:
+        if "/" not in subnet:
+            raise CalicoManifestError(f"pod subnet {subnet!r} has no prefix length: write it like 10.244.0.0/16")
         try:
             network = ipaddress.ip_network(subnet)
         except ValueError as error:
