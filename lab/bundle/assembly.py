@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -11,63 +10,62 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from .progress import BundleError, Progress
+from .oci import sha256
+from .progress import Progress
 
 SUMS = "SHA256SUMS"
 DESCRIPTION = "bundle.json"
 
 
 def finished(output: Path, fingerprints: Mapping[str, str]) -> bool:
-    """Whether a bundle is there that one of the ways (by name: fingerprint) would make again just so."""
+    """Whether a whole bundle is there that one of the ways (fingerprints by name) would make again just so."""
     try:
         description = json.loads((output / DESCRIPTION).read_text())
-    except (OSError, ValueError):
+        files = [line.split("  ", 1)[1] for line in (output / SUMS).read_text().splitlines()]
+    except (OSError, ValueError, IndexError):
         return False
-    return (output / SUMS).is_file() and fingerprints.get(description.get("source")) == description.get("fingerprint")
+    return fingerprints.get(description["source"]) == description["fingerprint"] and all((output / file).is_file() for file in files)
 
 
-def assemble(output: Path, source: str, fingerprint: str, fill: Callable[[Path], Mapping[str, object]], progress: Progress) -> None:
+def assemble(output: Path, source: str, fingerprint: str, fill: Callable[[Path], Mapping[str, str]], progress: Progress) -> None:
     """Fill a directory beside the output, then put it in the output's place at once."""
-    staging = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    (staging / "images").mkdir(parents=True)
+    staging, old = (output.with_name(f".{output.name}.{suffix}") for suffix in ("partial", "old"))
+    for leftover in (staging, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for directory in ("bin/cni", "images", "manifests"):
+        (staging / directory).mkdir(parents=True)
     details = fill(staging)
     progress.begin("writing checksums")
-    description = {"source": source, "fingerprint": fingerprint, **details}
-    (staging / DESCRIPTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n")
+    (staging / DESCRIPTION).write_text(json.dumps({"source": source, "fingerprint": fingerprint, **details}, indent=2, sort_keys=True) + "\n")
     (staging / SUMS).write_text("".join(f"{digest}  {path}\n" for path, digest in checksums(staging)))
     if output.exists():
-        old = output.with_name(f".{output.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
         output.rename(old)
-        staging.rename(output)
-        shutil.rmtree(old)
-    else:
-        staging.rename(output)
+    staging.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def checksums(root: Path) -> Iterator[tuple[str, str]]:
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
         with file.open("rb") as content:
-            yield str(file.relative_to(root)), hashlib.file_digest(content, "sha256").hexdigest()
+            yield str(file.relative_to(root)), sha256(content)
+
+
+def place(source: Path, target: Path) -> None:
+    """The same file under another name where the file system allows, a copy elsewhere."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
 
 
 @contextmanager
 def exclusive(cache: Path, progress: Progress) -> Iterator[None]:
-    """One maker at a time in a cache; the second waits, and then finds the work done."""
+    """One maker at a time in a cache; a second one waits, and then finds the work done."""
     cache.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(cache / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-    try:
+    with (cache / "lock").open("w") as lock:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             progress.say("another run makes a bundle here: waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def refuse_inside(output: Path, checkout: Path) -> None:
-    if output.is_relative_to(checkout):
-        raise BundleError(f"--output {output} is inside the checkout: name a directory outside of it")

@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from . import debian
+from .assembly import place
 from .oci import Directory, File, Link, Tree, write_image
-from .progress import BundleError, Progress, clock, run, run_long
+from .progress import BundleError, Progress, clock, run_long
 from .toolchain import Go, find_go, needed_version
 from .versions import Release
 
 SOURCES = Path(__file__).parent / "sources"
+PODNET_MANIFEST = Path(__file__).parent / "manifests/podnet.yaml"
 BUILD_DATE = "2026-01-01T00:00:00Z"
 RUNC_PACKAGES = ("gcc", "libc6-dev", "libseccomp-dev", "pkg-config")
 
@@ -43,6 +45,8 @@ class Product:
         """Changes when what is built would change."""
         state = hashlib.sha256(json.dumps([asdict(self), go_version], sort_keys=True).encode())
         for file in sorted(self.source.iterdir()):
+            if file.name.endswith("_test.go"):
+                continue
             state.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
         return state.hexdigest()[:16]
 
@@ -70,7 +74,10 @@ def products(release: Release) -> tuple[Product, ...]:
             directory("kubernetes"),
             ("agnhost", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet"),
             minutes=8,
-            variables={f"{package}.{name}": value for package in packages for name, value in kubernetes_version.items()},
+            variables={
+                **{f"{package}.{name}": value for package in packages for name, value in kubernetes_version.items()},
+                "main.Version": release.agnhost,
+            },
         ),
         Product("coredns", directory("coredns"), ("coredns",), minutes=2.5),
         Product(
@@ -93,14 +100,18 @@ def products(release: Release) -> tuple[Product, ...]:
             cgo=True,
         ),
         Product("cni-plugins", directory("cni-plugins"), ("bridge", "host-local", "loopback", "portmap", "ptp"), minutes=0.5),
-        Product("podnet", directory("podnet"), ("podnet",), minutes=1, target=".", variables={"main.version": release.podnet}),
+        Product("podnet", directory("podnet"), ("podnet",), minutes=1, target="."),
         Product("pause", directory("pause"), ("pause",), minutes=0.1, target="."),
     )
 
 
 def fingerprint(release: Release) -> list[str]:
     """What decides a compiled bundle, Go's version aside: a finished bundle is not made again for a newer compiler."""
-    return [product.key() for product in products(release)]
+    return [product.key() for product in products(release)] + [PODNET_MANIFEST.read_text()]
+
+
+def steps(release: Release) -> int:
+    return len(products(release)) + 1
 
 
 def build(release: Release, cache: Path, staging: Path, progress: Progress) -> dict[str, str]:
@@ -113,11 +124,10 @@ def build(release: Release, cache: Path, staging: Path, progress: Progress) -> d
 
     progress.begin("writing images")
     install_programs(built, staging / "bin")
-    check_versions(release, go, built)
+    release.check_images(built["kubernetes"] / "kubeadm")
     for name, (reference, tree, entrypoint) in images(release, built).items():
         write_image(staging / "images" / f"{name}.tar", reference, tree, entrypoint, go.architecture)
-    (staging / "manifests").mkdir()
-    shutil.copy(SOURCES.parent / "manifests/podnet.yaml", staging / "manifests")
+    shutil.copy(PODNET_MANIFEST, staging / "manifests")
     return {"go": go.version, "distribution": distribution}
 
 
@@ -127,7 +137,7 @@ def compile_product(product: Product, go: Go, cache: Path, progress: Progress) -
     if finished.is_dir():
         progress.begin(f"{product.name}: compiled before")
         return finished
-    progress.begin(f"{product.name}: compiling {', '.join(product.programs)} (expected: {clock(product.minutes * 60)} min)")
+    progress.begin(f"{product.name}: compiling {', '.join(product.programs)} (about {clock(product.minutes * 60)} min)")
     if product.cgo:
         debian.ensure_installed(RUNC_PACKAGES)
     partial = finished.with_suffix(".partial")
@@ -138,14 +148,12 @@ def compile_product(product: Product, go: Go, cache: Path, progress: Progress) -
     def alive(seconds: float) -> None:
         lines = log.read_text(errors="replace").splitlines()
         fetched = sum(line.startswith("go: downloading") for line in lines)
-        progress.say(
-            f"      {product.name}: {clock(seconds)} of about {clock(product.minutes * 60)} min, {fetched} modules fetched, "
-            f"{len(lines) - fetched} packages compiled, {len(list(partial.iterdir()))} of {len(product.programs)} programs done"
-        )
+        done = f"{fetched} modules fetched, {len(lines) - fetched} packages compiled, {len(list(partial.iterdir()))} of {len(product.programs)} programs linked"
+        progress.say(f"      {product.name}: {clock(seconds)} of about {clock(product.minutes * 60)} min: {done}")
 
     variables = " ".join(f"-X {name}={value}" for name, value in product.variables.items())
     flags = ["-v", "-trimpath", "-tags", ",".join(product.tags), "-ldflags", f"{product.linker} {variables}"]
-    command = [go.command, "build", *flags, "-o", f"{partial}/", product.target]
+    command: list[str | Path] = [go.command, "build", *flags, "-o", f"{partial}/", product.target]
     run_long(command, log, alive, cwd=product.source, env=go.environment(product.cgo))
     missing = sorted(set(product.programs) - {program.name for program in partial.iterdir()})
     if missing:
@@ -155,7 +163,6 @@ def compile_product(product: Product, go: Go, cache: Path, progress: Progress) -
 
 
 def install_programs(built: Mapping[str, Path], output: Path) -> None:
-    (output / "cni").mkdir(parents=True)
     for product, programs in (
         ("kubernetes", ("kubeadm", "kubelet", "kubectl")),
         ("containerd", ("containerd", "containerd-shim-runc-v2", "ctr")),
@@ -165,26 +172,6 @@ def install_programs(built: Mapping[str, Path], output: Path) -> None:
             place(built[product] / program, output / program)
     for plugin in built["cni-plugins"].iterdir():
         place(plugin, output / "cni" / plugin.name)
-
-
-def place(source: Path, target: Path) -> None:
-    """The same file under another name where the file system allows, a copy elsewhere."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy(source, target)
-
-
-def check_versions(release: Release, go: Go, built: Mapping[str, Path]) -> None:
-    """kubeadm and agnhost know best which images belong to them."""
-    listed = run([built["kubernetes"] / "kubeadm", "config", "images", "list", "--kubernetes-version", f"v{release.kubernetes}"]).split()
-    if set(listed) != set(release.control_plane_images().values()):
-        raise BundleError(f"kubeadm wants {', '.join(sorted(listed))}: versions.py names {', '.join(sorted(release.control_plane_images().values()))}")
-    source = SOURCES / release.sources.get("kubernetes", "kubernetes")
-    module = run([go.command, "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"], cwd=source, env=go.environment()).strip()
-    agnhost = Path(module, "test/images/agnhost/VERSION").read_text().strip()
-    if agnhost != release.agnhost:
-        raise BundleError(f"agnhost is {agnhost}, versions.py names {release.agnhost}")
 
 
 def images(release: Release, built: Mapping[str, Path]) -> dict[str, tuple[str, Tree, list[str]]]:
@@ -205,13 +192,13 @@ def images(release: Release, built: Mapping[str, Path]) -> dict[str, tuple[str, 
         path = f"usr/local/bin/{program}"
         return of(references[program], f"/{path}", {path: File(kubernetes / program), **(files or {})})
 
-    etcd_programs = {"etcd": "server", "etcdctl": "etcdctl", "etcdutl": "etcdutl"}
+    etcd_programs = {"usr/local/bin/etcd": "server", "usr/local/bin/etcdctl": "etcdctl", "usr/local/bin/etcdutl": "etcdutl"}
     return {
         "kube-apiserver": control_plane("kube-apiserver"),
         "kube-controller-manager": control_plane("kube-controller-manager"),
         "kube-scheduler": control_plane("kube-scheduler"),
         "kube-proxy": control_plane("kube-proxy", debian.proxy_tree()),
-        "etcd": of(references["etcd"], "/usr/local/bin/etcd", {f"usr/local/bin/{name}": File(etcd / built) for name, built in etcd_programs.items()}),
+        "etcd": of(references["etcd"], "/usr/local/bin/etcd", {path: File(etcd / program) for path, program in etcd_programs.items()}),
         "coredns": of(references["coredns"], "/coredns", {"coredns": File(built["coredns"] / "coredns")}),
         "pause": (references["pause"], {"pause": File(built["pause"] / "pause")}, ["/pause"]),
         "agnhost": of(release.agnhost_image, "/agnhost", {"agnhost": File(kubernetes / "agnhost")}),

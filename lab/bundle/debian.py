@@ -62,7 +62,7 @@ def ensure_installed(packages: Iterable[str]) -> None:
 
 
 def _apt(command: list[str], cwd: Path | None = None) -> None:
-    """Run apt-get; on a machine that never did, it must learn first which packages there are."""
+    """Run apt-get; where that fails, its lists may be older than the archive, or missing on a new machine."""
     try:
         run(command, cwd=cwd)
     except BundleError:
@@ -73,7 +73,8 @@ def _apt(command: list[str], cwd: Path | None = None) -> None:
 def proxy_tree() -> dict[str, File | Link | Directory]:
     """The programs that kube-proxy calls, with every library and extension that they load."""
     with tempfile.TemporaryDirectory() as directory:
-        _apt(["apt-get", "download", "--quiet", *_package_closure(ROOT_PACKAGES)], cwd=Path(directory))
+        _apt(["apt-get", "download", "--quiet", *ROOT_PACKAGES], cwd=Path(directory))
+        _apt(["apt-get", "download", "--quiet", *_libraries(ROOT_PACKAGES)], cwd=Path(directory))
         tree: dict[str, File | Link | Directory] = {}
         for package in sorted(Path(directory).glob("*.deb")):
             tree.update(_wanted_files(package))
@@ -84,12 +85,12 @@ def proxy_tree() -> dict[str, File | Link | Directory]:
     return tree
 
 
-def _package_closure(packages: Iterable[str]) -> list[str]:
-    """The packages and the libraries they depend on, directly or not."""
+def _libraries(packages: Iterable[str]) -> list[str]:
+    """The library packages that these depend on, directly or not."""
     flags = ["--recurse", *(f"--no-{kind}" for kind in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"))]
-    known = run(["apt-cache", "depends", *flags, *packages]).splitlines()
-    names = {line for line in known if re.fullmatch(r"[a-z0-9][a-z0-9+.-]*", line)}  # unindented, not <virtual>, not of another architecture
-    return sorted({*packages, *(name for name in names if name.startswith("lib") and not name.endswith(("-perl", "-dev", "-data")))})
+    listed = run(["apt-cache", "depends", *flags, *packages]).splitlines()
+    names = {line for line in listed if re.fullmatch(r"lib[a-z0-9+.-]*", line)}  # not indented, not <virtual>, not of another architecture
+    return sorted(name for name in names if not name.endswith(("-perl", "-dev", "-data")))
 
 
 def _wanted_files(package: Path) -> dict[str, File | Link | Directory]:
@@ -113,7 +114,7 @@ def _wanted_files(package: Path) -> dict[str, File | Link | Directory]:
 
 
 def check_tree(tree: dict[str, File | Link | Directory]) -> None:
-    """Run the programs in the tree, with rules as kube-proxy writes them, in a network namespace of their own."""
+    """Run the programs in the tree, one of them on rules as kube-proxy writes them, in a network namespace of their own."""
     with tempfile.TemporaryDirectory() as directory:
         root, layer = Path(directory, "root"), Path(directory, "layer.tar")
         with layer.open("wb") as output:

@@ -118,9 +118,17 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _digest(blob: IO[bytes]) -> str:
+def sha256(blob: IO[bytes]) -> str:
+    """The digest of a file from its beginning, whatever its size."""
+    state = hashlib.sha256()
     blob.seek(0)
-    return f"sha256:{hashlib.file_digest(blob, 'sha256').hexdigest()}"  # type: ignore[arg-type]
+    while chunk := blob.read(1 << 20):
+        state.update(chunk)
+    return state.hexdigest()
+
+
+def _digest(blob: IO[bytes]) -> str:
+    return f"sha256:{sha256(blob)}"
 
 
 def _descriptor(media_type: str, blob: IO[bytes]) -> dict[str, Any]:

