@@ -26,9 +26,9 @@ def needed(kubernetes: bool, containerd: bool) -> list[str]:
 
 
 def used(sums: Mapping[str, str], kubernetes: bool, containerd: bool) -> list[str]:
-    """The files of a bundle that go to the nodes: those that must be there, and whatever images and CNI plugins it has besides."""
+    """The files of a bundle that are used: those that must be there, and whatever images, CNI plugins and manifests it has besides."""
     required = set(needed(kubernetes, containerd))
-    return [path for path in sums if path in required or (kubernetes and path.startswith(("images/", "bin/cni/")))]
+    return [path for path in sums if path in required or (kubernetes and path.startswith(("images/", "bin/cni/", "manifests/")))]
 
 
 def missing(bundle: str, sums: Mapping[str, str], files: Iterable[str]) -> Iterator[str]:

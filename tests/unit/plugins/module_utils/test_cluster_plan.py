@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_inputs
+from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_bundle, cluster_inputs
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import Groups
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Untemplated
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Request
@@ -32,6 +32,7 @@ ADDRESSES = {
     "lb2": "198.18.64.32",
 }
 CONTROL_PLANES, WORKERS = ("cp1", "cp2", "cp3"), ("w1", "w2", "w3")
+SIX = (*CONTROL_PLANES, *WORKERS)
 INPUTS: dict[str, Any] = {
     "cluster_endpoint_name": "api.lab.test",
     "cluster_endpoint_address": "198.18.64.10",
@@ -103,7 +104,7 @@ CLUSTER: dict[str, Any] = {
     "dns_domain": "cluster.local",
     "pod_subnets": ["10.244.0.0/16"],
     "service_subnets": ["10.96.0.0/12"],
-    "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in (*CONTROL_PLANES, *WORKERS)],
+    "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in SIX],
 }
 
 
@@ -160,9 +161,10 @@ def test_a_new_cluster() -> None:
         "reset": False,
         "endpoint_address": "198.18.64.10",
         "swap": "off",
+        "kernel_modules": ["overlay", "br_netfilter"],
         "sysctls": {},
     }
-    assert made["hosts_entries"] == [{"name": host, "address": ADDRESSES[host]} for host in (*CONTROL_PLANES, *WORKERS)]
+    assert made["hosts_entries"] == [{"name": host, "address": ADDRESSES[host]} for host in SIX]
     assert made["backends"] == [{"name": host, "address": ADDRESSES[host], "port": 6443} for host in CONTROL_PLANES]
     assert made["proxies"]["cp1"] == {
         "address": "198.18.64.11",
@@ -263,7 +265,7 @@ def two_networks(host: str, **differs: Any) -> dict[str, Any]:
 
 
 def test_several_networks() -> None:
-    hosts = {host: {"cluster_node_address": f"192.0.2.{ADDRESSES[host].rpartition('.')[2]}"} for host in (*CONTROL_PLANES, *WORKERS)}
+    hosts = {host: {"cluster_node_address": f"192.0.2.{ADDRESSES[host].rpartition('.')[2]}"} for host in SIX}
     made = plan(hosts=hosts, found={host: two_networks(host) for host in hosts})
     assert (made["nodes"]["cp1"]["address"], made["nodes"]["cp1"]["interface"]) == ("192.0.2.11", "eth1")
     assert made["backends"][1]["address"] == "192.0.2.12"
@@ -281,7 +283,7 @@ def test_the_virtual_ip_is_nobodys_own_address() -> None:
 
 def test_dual_stack() -> None:
     found = {}
-    for host in (*CONTROL_PLANES, *WORKERS):
+    for host in SIX:
         found[host] = node(host)
         found[host]["interfaces"][1]["addresses"].append({"address": f"2001:db8::{ADDRESSES[host].rpartition('.')[2]}", "prefix": 64})
     inputs = {"cluster_pod_subnets": ["10.244.0.0/16", "fd00:10:244::/56"], "cluster_service_subnets": ["10.96.0.0/12", "fd00:10:96::/112"]}
@@ -315,10 +317,51 @@ def test_the_sandbox_image_is_kubeadms(version: str, tag: str) -> None:
 
 
 def test_an_old_containerd_that_is_allowed() -> None:
-    old = {host: node(host, containerd={"version": None, "candidate": "1.6.20"}) for host in (*CONTROL_PLANES, *WORKERS)}
+    old = {host: node(host, containerd={"version": None, "candidate": "1.6.20"}) for host in SIX}
     made = plan(found=old, inputs={"cluster_containerd_source": "distribution", "cluster_allow_old_containerd": True})
     assert "cluster_allow_old_containerd" in made["warnings"][0]
     assert plan(found=old, inputs={"cluster_containerd_source": "distribution", "cluster_kubernetes_version": "1.35.4"})["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "reads"),
+    [
+        (living(), False),
+        (living("w2"), True),
+        ({**living(), "w2": worker("w2", kubelet={"version": "1.37.1"})}, True),
+        ({**living(), "w2": worker("w2", kubelet={"version": None})}, True),
+        ({**living(), "w2": None}, False),
+    ],
+    ids=["complete", "a host joins", "another version", "no kubelet", "only outside the run"],
+)
+def test_a_bundle_is_read_when_a_node_will_be_given_of_it(monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], reads: bool) -> None:
+    asked: list[dict[str, bool]] = []
+
+    def faults(_bundle: str, _version: str, **what: bool) -> list[str]:
+        asked.append(what)
+        return []
+
+    monkeypatch.setattr(cluster_bundle, "faults", faults)
+    made = plan(found=found, inputs={"cluster_install_source": "bundle", "cluster_bundle_path": "/srv/bundle"}, run=tuple(host for host in SIX if found[host]))
+    assert asked == [{"kubernetes": True, "containerd": True, "contents": reads}]
+    assert made["kubernetes"]["bundle_path"] == made["containerd"]["bundle_path"] == "/srv/bundle" and made["containerd"]["source"] == "bundle"
+
+
+def test_the_summary_says_who_does_what() -> None:
+    assert plan(found={"cp2": node("cp2", state="half_joined")}, proxies=("lb1",))["summary"] == [
+        "cp1 initialises the cluster, Kubernetes 1.37.2",
+        "The endpoint is api.lab.test (198.18.64.10), port 16443",
+        "HAProxy serves it on lb1",
+        "Unfinished work is cleaned first on cp2",
+        "Joining as control planes: cp2, cp3",
+        "Joining as workers: w1, w2, w3",
+    ]
+    assert plan(found=living(), proxies=("lb1",))["summary"] == [
+        "cp1 serves the cluster and lets others join, Kubernetes 1.37.2",
+        "The endpoint is api.lab.test (198.18.64.10), port 16443",
+        "HAProxy serves it on lb1",
+        "No host has to join",
+    ]
 
 
 @pytest.mark.parametrize("count", [*range(1, 12), 60, 254])
@@ -342,8 +385,6 @@ def test_it_is_quick() -> None:
 
 
 # What is refused: one problem each, and nothing besides.
-
-SIX = (*CONTROL_PLANES, *WORKERS)
 
 
 def on(host: str, port: int, process: str | None, address: str = "0.0.0.0", **differs: Any) -> dict[str, Any]:

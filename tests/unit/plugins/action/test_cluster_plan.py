@@ -1,0 +1,169 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action in Ansible's own hands: an inventory with templates and secrets in it, check mode, a limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[4]
+VAULT_PASSWORD = "vault"
+ADDRESSES = {"cp1": "198.18.64.11", "cp2": "198.18.64.12", "cp3": "198.18.64.13", "w1": "198.18.64.21"}
+
+PLAYBOOK = """
+- name: Plan
+  hosts: control_planes:workers
+  gather_facts: false
+  vars:
+    cluster_kube_proxy_config: {mode: "{{ 'nf' ~ 'tables' }}"}
+  tasks:
+    - name: Plan the cluster
+      quorum.kubeadm.cluster_plan:
+        control_planes: "{{ groups['control_planes'] }}"
+        workers: "{{ groups['workers'] }}"
+        found_elsewhere: "{{ found_elsewhere | default([]) }}"
+      run_once: true
+      register: planned
+"""
+
+
+def node(host: str, **differs: Any) -> dict[str, Any]:
+    return {
+        "system": {"id": "debian", "version_id": "12", "name": "Debian", "architecture": "x86_64"},
+        "hostname": host,
+        "interfaces": [{"name": "eth0", "addresses": [{"address": ADDRESSES[host], "prefix": 24}]}],
+        "default_address": ADDRESSES[host],
+        "default_interface": "eth0",
+        "listening": [],
+        "containerd": {"version": None, "candidate": None},
+        "kubelet": {"version": None},
+        "state": "clean",
+        "ca_hash": None,
+        "node_name": None,
+        "api_ready": False,
+        "api_problem": None,
+        **differs,
+    }
+
+
+class Vaulted(str):
+    """A text that the inventory has as a secret."""
+
+
+def _represent(dumper: yaml.SafeDumper, value: Vaulted) -> yaml.ScalarNode:
+    return dumper.represent_scalar("!vault", str(value), style="|")
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes secrets the way the inventory has them."""
+
+
+Dumper.add_representer(Vaulted, _represent)
+
+
+class Site:
+    """An inventory in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "play.yml").write_text(PLAYBOOK, encoding="utf-8")
+        (directory / "password").write_text(VAULT_PASSWORD, encoding="utf-8")
+        self.environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        (directory / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
+
+    def ansible(self, program: str, *arguments: str, stdin: str | None = None) -> str:
+        command = [sys.executable, str(Path(sys.executable).with_name(program)), *arguments, "--vault-password-file", str(self.directory / "password")]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, env=self.environment, cwd=self.directory, check=False).stdout
+
+    def encrypt(self, text: str) -> Vaulted:
+        return Vaulted(self.ansible("ansible-vault", "encrypt", "--output", "-", stdin=text))
+
+    def plan(self, inventory: dict[str, Any], *arguments: str) -> dict[str, Any]:
+        (self.directory / "hosts.yml").write_text(yaml.dump(inventory, Dumper=Dumper), encoding="utf-8")
+        output = self.ansible("ansible-playbook", "-i", "hosts.yml", "play.yml", *arguments)
+        self.output = output
+        task = json.loads(output[output.index("\n{\n") :] if "-vvv" in arguments else output)["plays"][0]["tasks"][0]
+        result: dict[str, Any] = next(iter(task["hosts"].values()))
+        return result
+
+
+@pytest.fixture(name="site")
+def fixture_site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def inventory(**variables: Any) -> dict[str, Any]:
+    hosts = {host: {"ansible_host": address, "found": {"changed": False, "node": node(host)}} for host, address in ADDRESSES.items()}
+    # Nothing is sent to these hosts, and nothing could be.
+    cluster = {
+        "ansible_ssh_executable": "/bin/false",
+        "cluster_endpoint_name": "api.lab.test",
+        "cluster_endpoint_address": "{{ lan }}.10",
+        "cluster_statistics_password": "{{ vaulted_password }}",
+        "cluster_node_address": "{{ ansible_host }}",
+        "lan": "198.18.64",
+        **variables,
+    }
+    return {
+        "control_planes": {"hosts": {host: hosts[host] for host in ("cp1", "cp2", "cp3")}},
+        "workers": {"hosts": {"w1": hosts["w1"]}},
+        "others": {"hosts": {"printer": {"cluster_of_grapes": "not ours"}}},
+        "all": {"vars": cluster},
+    }
+
+
+def test_in_check_mode(site: Site) -> None:
+    """Templates are resolved as each host sees them, secrets are read and not returned, and variables of the play count for all."""
+    result = site.plan(inventory(vaulted_password=site.encrypt("not-for-print")), "--check", "-vvv")
+    plan = result["plan"]
+    assert result["changed"] is False
+    assert plan["primary"] == "cp1" and plan["joining"] == ["cp2", "cp3", "w1"]
+    assert plan["endpoint"]["address"] == "198.18.64.10"
+    assert [planned["address"] for planned in plan["nodes"].values()] == list(ADDRESSES.values())
+    assert plan["kubeadm"]["kube_proxy_config"] == {"mode": "nftables"}
+    assert "not-for-print" not in site.output
+
+
+def test_with_a_limit(site: Site) -> None:
+    """Hosts outside the limit are read all the same, and what they were found to be by delegation counts."""
+    member = {"state": "control_plane", "ca_hash": "sha256:" + "a" * 64, "node_name": "cp2", "api_ready": True}
+    found = [
+        {"item": "cp1", "unreachable": True},
+        {"item": "cp2", "node": node("cp2", **member)},
+        {"item": "cp3", "node": node("cp3", **{**member, "node_name": "cp3"})},
+    ]
+    described = inventory(vaulted_password="x", found_elsewhere=found)
+    for host in described["control_planes"]["hosts"].values():
+        del host["found"]
+    plan = site.plan(described, "--limit", "w1")["plan"]
+    assert plan["primary"] == "cp2" and plan["joining"] == ["w1"] and not plan["initialise"]
+    assert [backend["address"] for backend in plan["backends"]] == ["198.18.64.11", "198.18.64.12", "198.18.64.13"]
+
+
+def test_refused(site: Site) -> None:
+    described = inventory(cluster_endpoint_adress="198.18.64.10")
+    del described["workers"]["hosts"]["w1"]["found"]
+    result = site.plan(described, "-e", "cluster_proxy_maxconn=100")
+    assert result["failed"] is True
+    assert [problem["subject"] for problem in result["problems"]] == [
+        "cluster_endpoint_adress",
+        "cluster_statistics_password",
+        "cluster_proxy_maxconn",
+        "w1",
+    ]
+    assert "'vaulted_password' is undefined" in result["msg"] and "on the command line" in result["msg"]
