@@ -10,14 +10,16 @@ import ssl
 import time
 from pathlib import Path
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import CA_CERTIFICATE, ApiServer
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import CA_CERTIFICATE, PKI, ApiServer
+
+CLIENT = f"{PKI}/apiserver-kubelet-client"
 
 
 def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """Trust one CA alone. Not create_default_context: its strict X.509 rules refuse CAs made by other tools."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=str(ca))
-    if certificate:
+    if certificate and certificate.exists():
         context.load_cert_chain(str(certificate), str(key) if key else None)
     return context
 
@@ -26,7 +28,9 @@ def why_not_ready(root: Path, server: ApiServer, timeout: float = 2.0) -> str | 
     """Return None when ``/readyz`` says ok, or else why it is not: one sentence."""
     where = f"{server.url}/readyz"
     try:
-        connection = http.client.HTTPSConnection(server.address, server.port, timeout=timeout, context=tls_context(root / CA_CERTIFICATE))
+        # Not anonymously: that may be switched off.
+        context = tls_context(root / CA_CERTIFICATE, root / f"{CLIENT}.crt", root / f"{CLIENT}.key")
+        connection = http.client.HTTPSConnection(server.address, server.port, timeout=timeout, context=context)
         try:
             connection.request("GET", "/readyz")
             answer = connection.getresponse()

@@ -29,6 +29,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
 )
 
 LOCK = "run/quorum.kubeadm.lock"
+_ERRORS = ("error", "Error", "[preflight] Some fatal errors")
 _NOISE = ("To see the stack trace of this error", "[preflight] If you know what you are doing")
 
 
@@ -37,7 +38,8 @@ class KubeadmError(RuntimeError):
 
     def __init__(self, what: str, result: Result) -> None:
         """Say what failed in kubeadm's own last words."""
-        super().__init__(f"{what} failed (exit status {result.rc}): {last_words(result)}")
+        how = f"was killed by signal {-result.rc}" if result.rc < 0 else f"failed (exit status {result.rc})"
+        super().__init__(f"{what} {how}: {last_words(result)}")
         self.result = Result(result.rc, redact(result.stdout), redact(result.stderr))
 
 
@@ -46,11 +48,13 @@ class BusyError(RuntimeError):
 
 
 def last_words(result: Result, lines: int = 12) -> str:
-    """Return what explains a failure: the end of standard error, or of standard output, without secrets."""
-    text = result.stderr if result.stderr.strip() else result.stdout
-    said = [line.rstrip() for line in text.splitlines() if line.strip() and not line.strip().startswith(_NOISE)]
-    starts = [number for number, line in enumerate(said) if line.startswith(("error", "[preflight] Some fatal errors"))]
-    return redact("\n".join(said[starts[-1] :] if starts else said[-lines:]))
+    """Return what explains a failure, without secrets: kubeadm's error, or the end of what it said when it could not say one."""
+    said = [line.rstrip() for line in result.stderr.splitlines() if line.strip() and not line.strip().startswith(_NOISE)]
+    errors = [number for number, line in enumerate(said) if line.startswith(_ERRORS)]
+    if errors:
+        return redact("\n".join(said[errors[0] :]))
+    steps = [line.rstrip() for line in result.stdout.splitlines() if line.strip()]
+    return redact("\n".join(steps[-lines // 2 :] + said[-lines // 2 :])) or "it said nothing"
 
 
 @contextlib.contextmanager

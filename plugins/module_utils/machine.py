@@ -104,7 +104,9 @@ def parse_listeners(text: str) -> list[Socket]:
         address, port = fields[1].rsplit(":", 1)
         # The kernel prints each 32 bit word in the byte order of the machine, which is little-endian wherever Kubernetes runs but s390x.
         words = [bytes.fromhex(address[start : start + 8])[::-1] for start in range(0, len(address), 8)]
-        sockets.append(Socket(port=int(port, 16), address=str(ipaddress.ip_address(b"".join(words))), inode=fields[9]))
+        listens_on = ipaddress.ip_address(b"".join(words))
+        mapped = listens_on.ipv4_mapped if isinstance(listens_on, ipaddress.IPv6Address) else None
+        sockets.append(Socket(port=int(port, 16), address=str(mapped or listens_on), inode=fields[9]))
     return sockets
 
 

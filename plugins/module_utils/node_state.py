@@ -151,7 +151,8 @@ def read_membership(root: Path) -> Membership:
         state=classify(read_traces(root)),
         ca_certificate=authority[0] if authority else None,
         ca_hash=authority[1] if authority else None,
-        endpoint=kubeconfig_server(_text(root / KUBELET_KUBECONFIG)),
+        # A control plane's kubelet speaks to the API server beside it; the administrator's kubeconfig has the endpoint of the cluster.
+        endpoint=kubeconfig_server(_text(root / ADMIN_KUBECONFIG) or _text(root / KUBELET_KUBECONFIG)),
         node_name=_node_name(root),
     )
 

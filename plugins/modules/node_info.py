@@ -113,7 +113,7 @@ node:
       description: The certificate of the cluster's CA, PEM, or None.
       type: str
     endpoint:
-      description: The server in the kubelet's kubeconfig, or None.
+      description: The cluster's endpoint as this node's kubeconfig files have it, a URL, or None.
       type: str
       sample: https://api.example.com:16443
     node_name:
@@ -163,6 +163,13 @@ def read(path: Path) -> str:
         return ""
 
 
+def process_name(process: Path) -> str:
+    """Return a process's name, whole where the kernel keeps its first 15 letters alone."""
+    name = read(process / "comm").strip()
+    program = os.path.basename(os.readlink(process / "exe")) if len(name) == 15 else name
+    return program if program.startswith(name) else name
+
+
 def processes(inodes: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """Return the names of the processes that hold the sockets with these inodes."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
@@ -174,7 +181,7 @@ def processes(inodes: Iterable[str], root: Path = ROOT) -> dict[str, str]:
             for descriptor in os.scandir(process / "fd"):
                 inode = wanted.get(os.readlink(descriptor.path))
                 if inode:
-                    found[inode] = read(process / "comm").strip()
+                    found[inode] = process_name(process)
         except OSError:  # the process, or one of its descriptors, is gone
             continue
     return found
