@@ -1,0 +1,149 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""etcd's JSON gateway: members, their health, and the removal of one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import pytest
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import etcd
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+MEMBERS = json.loads((FIXTURES / "cluster" / "etcd_members.json").read_text())
+CP1, CP2 = "https://198.18.79.11:2379", "https://198.18.79.12:2379"
+
+
+class Gateway:
+    """An etcd that answers from a table; a URL that is not in it does not answer."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, Any]] = []
+
+    def __call__(self, url: str, body: Mapping[str, Any] | None) -> Any:
+        self.asked.append((url, body))
+        if url not in self.answers:
+            raise etcd.EtcdError(f"{url}: refused")
+        return self.answers[url]
+
+
+def test_members_with_a_learner_that_never_started() -> None:
+    assert etcd.parse_members(MEMBERS) == [
+        {
+            "name": "",
+            "id": "c310162780e4bb6b",
+            "peer_urls": ["https://198.18.79.12:2380"],
+            "client_urls": [],
+            "learner": True,
+            "healthy": False,
+        },
+        {
+            "name": "cp1",
+            "id": "5cd4c160eda9fbf3",
+            "peer_urls": ["https://198.18.79.11:2380"],
+            "client_urls": [CP1],
+            "learner": False,
+            "healthy": False,
+        },
+    ]
+
+
+def test_the_next_endpoint_is_asked_when_one_does_not_answer() -> None:
+    gateway = Gateway({f"{CP2}/v3/cluster/member/list": MEMBERS})
+    assert len(etcd.list_members(gateway, [f"{CP1}/", CP2])) == 2
+    assert [url for url, _body in gateway.asked] == [f"{CP1}/v3/cluster/member/list", f"{CP2}/v3/cluster/member/list"]
+
+
+@pytest.mark.parametrize(("endpoints", "why"), [([], "no etcd member is known"), ([CP1, CP2], f"{CP1}.*refused; {CP2}.*refused")])
+def test_no_endpoint_answers(endpoints: list[str], why: str) -> None:
+    with pytest.raises(etcd.EtcdError, match=why):
+        etcd.list_members(Gateway({}), endpoints)
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [({"health": "true", "reason": ""}, True), ({"health": "false", "reason": "RAFT NO LEADER"}, False), ({}, False), ([], False)],
+)
+def test_health(answer: Any, healthy: bool) -> None:
+    found = etcd.with_health(Gateway({f"{CP1}/health": answer}), etcd.parse_members(MEMBERS))
+    assert [member["healthy"] for member in found] == [False, healthy]
+
+
+def test_health_of_a_member_that_does_not_answer() -> None:
+    assert not any(member["healthy"] for member in etcd.with_health(Gateway({}), etcd.parse_members(MEMBERS)))
+
+
+def test_removal_names_the_member_in_decimal() -> None:
+    gateway = Gateway({f"{CP1}/v3/cluster/member/list": MEMBERS, f"{CP1}/v3/cluster/member/remove": {}})
+    assert etcd.remove_member(gateway, [CP1], "https://198.18.79.12:2380") == "c310162780e4bb6b"
+    assert gateway.asked[-1] == (f"{CP1}/v3/cluster/member/remove", {"ID": "14055758795945327467"})
+
+
+def test_nothing_to_remove() -> None:
+    gateway = Gateway({f"{CP1}/v3/cluster/member/list": MEMBERS})
+    assert etcd.remove_member(gateway, [CP1], "https://198.18.79.13:2380") is None
+    assert len(gateway.asked) == 1
+
+
+def test_the_last_member_is_never_removed() -> None:
+    alone = {"members": [member for member in MEMBERS["members"] if member.get("name") == "cp1"]}
+    with pytest.raises(etcd.EtcdError, match="only member"):
+        etcd.remove_member(Gateway({f"{CP1}/v3/cluster/member/list": alone}), [CP1], "https://198.18.79.11:2380")
+
+
+def pod(name: str, urls: str | None) -> dict[str, Any]:
+    return {"kind": "Pod", "metadata": {"name": name, **({"annotations": {etcd.CLIENT_URLS_ANNOTATION: urls}} if urls else {})}}
+
+
+def test_client_urls_of_pods() -> None:
+    assert etcd.client_urls([pod("etcd-cp1", CP1), pod("etcd-cp2", f"{CP2},https://[2001:db8::2]:2379"), pod("other", None)]) == [
+        CP1,
+        CP2,
+        "https://[2001:db8::2]:2379",
+    ]
+
+
+def half_joined(root: Path, *, certificates: bool = True, kubeconfig: bool = True, manifest: bool = True) -> Path:
+    for wanted, path, content in (
+        (certificates, root / etcd.CLIENT_CERTIFICATE, "crt"),
+        (kubeconfig, root / "etc/kubernetes/admin.conf", "conf"),
+        (manifest, root / "etc/kubernetes/manifests/kube-apiserver.yaml", "    - --advertise-address=198.18.79.12\n"),
+    ):
+        if wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+    return root
+
+
+def kubectl_with_pods(*pods: Mapping[str, Any]) -> Kubectl:
+    def runner(argv: Sequence[str], stdin: str | None, seconds: float) -> Result:
+        assert [word for word in argv if re.fullmatch("get|pods|component=etcd,tier=control-plane", word)] == [
+            "get",
+            "pods",
+            "component=etcd,tier=control-plane",
+        ]
+        return Result(0, json.dumps({"kind": "List", "items": list(pods)}), "")
+
+    return Kubectl("/etc/kubernetes/admin.conf", Deadline(1), runner)
+
+
+@pytest.mark.parametrize("advertise_address", ["198.18.79.12", None])
+def test_own_member_is_forgotten_by_the_others(advertise_address: str | None, tmp_path: Path) -> None:
+    gateway = Gateway({f"{CP1}/v3/cluster/member/list": MEMBERS, f"{CP1}/v3/cluster/member/remove": {}})
+    kubectl = kubectl_with_pods(pod("etcd-cp2", CP2), pod("etcd-cp1", CP1))
+    assert etcd.forget_own_member(half_joined(tmp_path), advertise_address, kubectl, lambda root: gateway) == "c310162780e4bb6b"
+    assert CP2 not in "".join(url for url, _body in gateway.asked), "the member that goes is not asked"
+
+
+@pytest.mark.parametrize("lacking", ["certificates", "kubeconfig", "manifest"])
+def test_a_join_that_did_not_reach_etcd_left_nothing(lacking: str, tmp_path: Path) -> None:
+    root = half_joined(tmp_path, **{lacking: False})
+    assert etcd.forget_own_member(root, None, kubectl_with_pods(), lambda _root: Gateway({})) is None
