@@ -80,7 +80,9 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output impo
 def join_facts(output: Any) -> JoinFacts:
     """Return the join facts of kubeadm's output; AnsibleFilterError when there are none or they contradict each other."""
     if not isinstance(output, str):
-        raise AnsibleFilterError(f"quorum.kubeadm.join_facts reads the text that kubeadm printed (`stdout` of a registered task), not a value of type {type(output).__name__}.")
+        raise AnsibleFilterError(
+            f"quorum.kubeadm.join_facts reads the text that kubeadm printed (`stdout` of a registered task), not a value of type {type(output).__name__}."
+        )
     try:
         return _join_facts(output)
     except KubeadmOutputError as error:

@@ -48,9 +48,10 @@ _REDACTIONS = [
         (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "<redacted>"),
         (r"([a-z0-9]{6}\.)[a-z0-9]{16}(?![a-z0-9])", r"\1<redacted>"),
         (r"(?<![0-9A-Fa-f])(?<!sha256:)(?<!SHA256:)[0-9A-Fa-f]{64,}", "<redacted>"),
-        # Cut off tokens and keys.
+        # Cut off tokens and keys, which kubeadm prints behind these words or alone on a line.
         (r"((?:--[a-z-]{0,20}token|[Tt]okens?:)[\s=\\\"'\[]+(?:[a-z0-9]{6}\.<redacted>\s)*[A-Za-z0-9]+\.)[A-Za-z0-9]+", r"\1<redacted>"),
         (r"((?i:certificate[-\s]?key)[\s:=\\\"']+)[0-9A-Fa-f]{8,}", r"\1<redacted>"),
+        (r"(?m:^)([^\S\n]*)[0-9A-Fa-f]{12,}(?m:(?=\s*$))", r"\1<redacted>"),
         # Malformed ones, which kubeadm's validation repeats: `certificateKey: Invalid value: "..."`, `bootstrap token "..."`.
         (r"((?i:token|certificateKey)(?::\sInvalid\svalue:)?\s\\?\")(?![^\"\\]*<redacted>)[^\"\\]{7,}", r"\1<redacted>"),
         (r"((?i:client-key-data|\.key|token|secret)[\"']?[^\S\n]*[:=][^\S\n]*[\"']?)(?!/)[A-Za-z0-9+/=_.-]{16,}", r"\1<redacted>"),

@@ -31,7 +31,10 @@ def test_reads_output() -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("Token: ukmxg1.6fhb9g9g78nilb3s", "quorum.kubeadm.join_facts: There is no `kubeadm join` command in this text. Its last lines are:\nToken: ukmxg1.<redacted>"),
+        (
+            "Token: ukmxg1.6fhb9g9g78nilb3s",
+            "quorum.kubeadm.join_facts: There is no `kubeadm join` command in this text. Its last lines are:\nToken: ukmxg1.<redacted>",
+        ),
         (["kubeadm join"], "quorum.kubeadm.join_facts reads the text that kubeadm printed (`stdout` of a registered task), not a value of type list."),
         (None, "quorum.kubeadm.join_facts reads the text that kubeadm printed (`stdout` of a registered task), not a value of type NoneType."),
     ],

@@ -235,7 +235,10 @@ CONTROL_PLANE = f"{COMMAND} --control-plane --certificate-key {KEY}"
             facts("api.example.com:6443", TOKEN, PIN, OTHER_PIN),
         ),
         (f"kubeadm join api.example.com:6443 --token {TOKEN}", facts("api.example.com:6443", TOKEN)),
-        (f"kubeadm join api.example.com:6443 \\\n  --token={TOKEN} \\\n  \\\n  --discovery-token-ca-cert-hash=sha256:{PIN}", facts("api.example.com:6443", TOKEN, PIN)),
+        (
+            f"kubeadm join api.example.com:6443 \\\n  --token={TOKEN} \\\n  \\\n  --discovery-token-ca-cert-hash=sha256:{PIN}",
+            facts("api.example.com:6443", TOKEN, PIN),
+        ),
     ],
 )
 def test_agreeing_commands(text: str, expected: JoinFacts) -> None:
@@ -384,6 +387,7 @@ def test_private_keys_are_redacted(kind: str, material: bytes, form: str) -> Non
         (f"certificateKey: {KEY[:30]}", "certificateKey: <redacted>"),
         (f'"certificateKey": "{KEY}"', '"certificateKey": "<redacted>"'),
         (f"{KEY}{KEY}", "<redacted>"),
+        (f"[upload-certs] Using\n  {KEY[:63]} \n", "[upload-certs] Using\n  <redacted> \n"),
         ("token-secret: MDEyMzQ1Njc4OWFiY2RlZg==", "token-secret: <redacted>"),
         ("{ID:abcdef Secret:0123456789abcdef}", "{ID:abcdef Secret:<redacted>}"),
         ("    token: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "    token: <redacted>"),
