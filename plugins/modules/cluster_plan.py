@@ -122,7 +122,7 @@ plan:
       description:
         - By host, C(name) in the cluster, C(address), C(addresses) (one of each family of the pod network), C(interface),
           C(control_plane), C(step) (V(none), V(init), V(join) or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name
-          resolves to on it), C(swap) and C(sysctls).
+          resolves to on it), C(swap), C(kernel_modules) and C(sysctls).
       type: dict
     hosts_entries:
       description: C(name) and C(address) of every node, for C(/etc/hosts).
@@ -141,7 +141,7 @@ plan:
       type: list
       elements: dict
     vrrp:
-      description: C(router_id) and C(state_file), the file by which HAProxy tells keepalived how it is.
+      description: C(router_id), C(state_file), the file by which keepalived is told how HAProxy is, and C(monitor_port), where HAProxy is asked.
       type: dict
     statistics:
       description: C(port) and C(user) of HAProxy's statistics page.

@@ -147,7 +147,7 @@ def test_with_a_limit(site: Site) -> None:
         {"item": "cp2", "node": node("cp2", **member)},
         {"item": "cp3", "node": node("cp3", **{**member, "node_name": "cp3"})},
     ]
-    described = inventory(vaulted_password="x", found_elsewhere=found)
+    described = inventory(cluster_statistics_password=site.encrypt("not-for-print"), found_elsewhere=found)
     for host in described["control_planes"]["hosts"].values():
         del host["found"]
     plan = site.plan(described, "--limit", "w1")["plan"]
