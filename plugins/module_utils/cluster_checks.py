@@ -432,7 +432,7 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
     }
     for name, (wanted, there, procedure) in given.items():
         if wanted != there and name not in situation.refused_inputs:
-            yield Problem(name, f"{wanted} is wanted, but the cluster has {there}", f"write what it has; {procedure}")
+            yield Problem(name, f"{wanted} is wanted, but the cluster has {there or 'none'}", f"write what it has; {procedure}")
     members = {member["name"]: member["addresses"] for member in living["nodes"]}
     for host in situation.nodes:
         known = [address for address in members.get(host.name, []) if as_address(address)]
