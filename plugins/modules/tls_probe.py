@@ -1,0 +1,168 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask a TLS server for a page, and who it is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tls_probe
+short_description: Ask a TLS server for a page, and who it is
+version_added: 0.1.0
+description:
+  - Connects from this host, verifies the server's certificate against one certificate authority and a name, and gets a page.
+  - A server that cannot be reached, or is not who it should be, is a result and no failure.
+  - C(ansible.builtin.uri) tells neither the names in the certificate nor what of all this went wrong.
+author:
+  - Quorum contributors (@quorum)
+options:
+  host:
+    description:
+      - Name or IP address to connect to.
+    type: str
+    required: true
+  port:
+    description:
+      - Port to connect to.
+    type: int
+    default: 6443
+  ca_certificate:
+    description:
+      - The certificate authority that must have signed the certificate, PEM.
+    type: str
+    required: true
+  server_name:
+    description:
+      - The name, or IP address, that the certificate must be for. The default is O(host).
+    type: str
+  path:
+    description:
+      - What to get.
+    type: str
+    default: /readyz
+  timeout:
+    description:
+      - Seconds after which to give up.
+    type: float
+    default: 5
+attributes:
+  check_mode:
+    description: Reads only.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Ask the API through the virtual IP address
+  quorum.kubeadm.tls_probe:
+    host: 192.0.2.10
+    port: 16443
+    server_name: api.example.org
+    ca_certificate: "{{ ca_certificate }}"
+  register: look
+
+- name: Require an API that can be trusted
+  ansible.builtin.assert:
+    that: look.verified and look.status == 200
+    fail_msg: "{{ look.error }}"
+"""
+
+RETURN = r"""
+verified:
+  description: Whether the certificate was signed by the certificate authority and is for the name.
+  returned: success
+  type: bool
+  sample: true
+subject_alt_names:
+  description: The names and addresses in the certificate; empty when it was not signed by the certificate authority.
+  returned: success
+  type: list
+  elements: str
+  sample: [api.example.org, cp1, kubernetes, kubernetes.default, 10.96.0.1, 192.0.2.11]
+status:
+  description: The HTTP status of the answer, null when there was none.
+  returned: success
+  type: int
+  sample: 200
+body:
+  description: The first 1,000 characters of the answer's body.
+  returned: success
+  type: str
+  sample: ok
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+  sample: 0.021
+error:
+  description: What went wrong, empty when nothing did.
+  returned: success
+  type: str
+  sample: "connection refused"
+"""
+
+import socket  # noqa: E402
+import ssl  # noqa: E402
+import time  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.tls_answer import name_matches, status, subject_alt_names  # noqa: E402
+
+
+def probe(parameters: dict[str, Any], found: dict[str, Any]) -> None:
+    """Fill in what is found, as far as it goes."""
+    name = parameters["server_name"] or parameters["host"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Compared below: a certificate for another name is worth showing.
+    context.check_hostname = False
+    context.load_verify_locations(cadata=parameters["ca_certificate"])
+    address = (parameters["host"], parameters["port"])
+    with socket.create_connection(address, timeout=parameters["timeout"]) as plain, context.wrap_socket(plain, server_hostname=name) as server:
+        found["subject_alt_names"] = subject_alt_names(server.getpeercert() or {})
+        found["verified"] = name_matches(name, found["subject_alt_names"])
+        if not found["verified"]:
+            found["error"] = f"the certificate is not for {name} but for {', '.join(found['subject_alt_names'])}"
+        server.sendall(f"GET {parameters['path']} HTTP/1.0\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while len(answer) < 16384 and (chunk := server.recv(16384)):
+            answer += chunk
+    found["status"] = status(answer)
+    found["body"] = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")[:1000]
+
+
+def main() -> None:
+    """Ask and tell."""
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 6443},
+            "ca_certificate": {"type": "str", "required": True},
+            "server_name": {"type": "str"},
+            "path": {"type": "str", "default": "/readyz"},
+            "timeout": {"type": "float", "default": 5.0},
+        },
+        supports_check_mode=True,
+    )
+    found: dict[str, Any] = {"verified": False, "subject_alt_names": [], "status": None, "body": "", "error": ""}
+    begun = time.monotonic()
+    try:
+        probe(module.params, found)
+    except ssl.SSLCertVerificationError as error:
+        found["error"] = f"certificate: {error.verify_message}"
+    except OSError as error:
+        found["error"] = (error.strerror or str(error)).lower()
+    except ValueError as error:
+        module.fail_json(msg=f"ca_certificate: {error}")
+    module.exit_json(changed=False, seconds=round(time.monotonic() - begun, 3), **found)
+
+
+if __name__ == "__main__":
+    main()
