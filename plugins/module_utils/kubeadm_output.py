@@ -28,7 +28,6 @@ _ENDPOINT = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{
 _WITHHELD = "<value withheld>"
 
 _INVISIBLE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]|[\u200b\u2060\ufeff]")
-_LINE_END = re.compile(r"\r*\n|\r")
 # A whole record with its line end, wherever it starts: what stands before it on the line goes on in the next one.
 _KLOG_RECORD = re.compile(r"[IWEF]\d{4}\s\d\d:\d\d:\d\d\.\d+\s+\d+\s[^\s\]]+:\d+\].*\n?")
 
@@ -163,8 +162,7 @@ def certificate_key(text: str) -> str:
 
 def _lines(text: str) -> list[str]:
     """The lines kubeadm wrote to standard output, with single spaces within and none around."""
-    text = _LINE_END.sub("\n", _INVISIBLE.sub("", text))
-    return [" ".join(line.split()) for line in _KLOG_RECORD.sub("", text).split("\n")]
+    return [" ".join(line.split()) for line in _KLOG_RECORD.sub("", _INVISIBLE.sub("", text)).split("\n")]
 
 
 def _parse_command(command: str) -> JoinFacts:
