@@ -49,7 +49,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 plan=plan,
                 cluster=arguments["cluster"],
                 found={host: value["node"] for host, value in registered(arguments["found_variable"], "node").items()},
-                proxies=registered(arguments["proxy_variable"], "holds_vip"),
+                proxies={host: value["proxy"] for host, value in registered(arguments["proxy_variable"], "proxy").items()},
                 endpoint=registered(arguments["endpoint_variable"], "verified"),
                 pods=arguments["pods"] if "pods" in arguments["pods"] else None,
             )
@@ -61,6 +61,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
             **result,
             "changed": False,
             "failed": bool(wrong),
-            "msg": "\n".join([f"{len(wrong)} of {len(checks)} checks failed:", *lines(wrong)]) if wrong else f"{len(checks)} checks, none failed",
+            "msg": (
+                f"{len(wrong)} of {len(checks)} checks failed, the lines above say why: {'; '.join(check.name for check in wrong)}"
+                if wrong
+                else f"{len(checks)} checks, none failed"
+            ),
             "checks": [check._asdict() for check in checks],
         }

@@ -121,8 +121,7 @@ class _Field:
         """The error that names the object and the field."""
         where = ".".join(part for part in (self._path, path) if part)
         return CalicoManifestError(
-            f"{self._owner} has no {where}: this is not a Calico manifest of a shape that is known (3.26 to 3.33 are); "
-            "use a manifest of such a release"
+            f"{self._owner} has no {where}: this is not a Calico manifest of a shape that is known (3.26 to 3.33 are); " "use a manifest of such a release"
         )
 
     def get(self, *path: str) -> Any:

@@ -178,6 +178,5 @@ def _needs(document: KubernetesObject, changes: Iterable[Change]) -> bool:
     name = reference(document)
     created = [change.after for change in changes if change.result == "created"]
     return any(
-        defines(new) == (name.group, name.kind) if new["kind"] == "CustomResourceDefinition" else new["metadata"]["name"] == name.namespace
-        for new in created
+        defines(new) == (name.group, name.kind) if new["kind"] == "CustomResourceDefinition" else new["metadata"]["name"] == name.namespace for new in created
     )

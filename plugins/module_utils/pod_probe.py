@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -19,10 +20,17 @@ PREFIX = "quorum-verify-"
 PORT = 8080
 # The full mesh of six nodes; beyond that every node still tries five others and is tried by five.
 NEIGHBOURS = 5
-SIDE_BY_SIDE = 8
+SIDE_BY_SIDE = 4
 CONNECT = 3
 # Name look-up (Go's resolver gives up after 10 s) and connection together.
 EXEC = 15.0
+# How often a command is given to a pod when it does not get there.
+TRIES = 3
+# kubectl says this of a command that ran and failed; without it, the command did not get to the pod.
+RAN = "command terminated with exit code"
+KLOG = re.compile(r"^[IWEF]\d{4} ")
+# The pod's own address and port would keep pods with the same trouble apart.
+SOURCE = re.compile(r"\S+:\d+->(\S+:\d+)")
 # A probe that was killed leaves its namespace; nobody's probe runs this long.
 STALE = timedelta(minutes=15)
 PAUSE = 0.5
@@ -179,11 +187,20 @@ def remove(kubectl: Kubectl, namespace: str) -> None:
 
 def _connect(kubectl: Kubectl, namespace: str, target: Target) -> str:
     command = ["exec", f"--namespace={namespace}", target.source.name, "--", "/agnhost", "connect", f"--timeout={CONNECT}s", target.address]
-    result = kubectl.attempt(*command, seconds=EXEC)
-    if result.rc == 0:
-        return ""
-    lines = [line for line in result.stderr.splitlines() if line.strip() and not line.startswith("command terminated with exit code")]
-    return " ".join(lines) or f"agnhost ended with {result.rc}"
+    for _attempt in range(TRIES):
+        result = kubectl.attempt(*command, seconds=EXEC)
+        if result.rc == 0:
+            return ""
+        if RAN in result.stderr:
+            return said(result.stderr)
+    return f"could not be tried: {said(result.stderr)}"
+
+
+def said(stderr: str) -> str:
+    """What agnhost or kubectl said, without the words of kubectl's libraries."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    telling = [line for line in lines if line and RAN not in line and not KLOG.match(line)]
+    return SOURCE.sub(r"\1", " ".join(telling)) or "no reason given"
 
 
 def _with_port(address: str, port: int) -> str:

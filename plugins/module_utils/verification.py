@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 CONTROL_PLANE_PROCESSES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+BELOW = "\n    "
 NOT_CHECKED = "not checked, since no control plane answers"
 
 Found = Mapping[str, Mapping[str, Any]]
@@ -32,7 +33,7 @@ class Evidence(NamedTuple):
     found: Found
     """What `node_info` returned as `node`, by host."""
     proxies: Found
-    """What `proxy_info` returned, by host."""
+    """What `proxy_info` returned as `proxy`, by host."""
     endpoint: Found
     """What `tls_probe` returned, by host."""
     pods: Mapping[str, Any] | None
@@ -50,17 +51,29 @@ class Evidence(NamedTuple):
 
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
-    return [check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _endpoint, _pods, _tokens) for check in judge(evidence)]
+    return [
+        check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _endpoint, _pods, _tokens) for check in judge(evidence)
+    ]
 
 
 def lines(checks: Iterable[Check]) -> list[str]:
     """The checks as they are printed."""
     marks = {True: "✓", False: "✗", None: "–"}
-    return [f"{marks[passed]} {name}: {detail}" for name, passed, detail in checks]
+    return [f"{marks[passed]} {name}:{'' if detail.startswith(BELOW) else ' '}{detail}" for name, passed, detail in checks]
 
 
 def _judge(name: str, problems: Sequence[str], fine: str) -> Check:
-    return Check(name, not problems, "; ".join(problems) or fine)
+    """One problem stands on the line, several below it."""
+    several = "".join(f"{BELOW}{problem}" for problem in problems)
+    return Check(name, not problems, (several if len(problems) > 1 else "".join(problems)) or fine)
+
+
+def _together(problems: Iterable[tuple[str, str]]) -> list[str]:
+    """Each problem once, with all those that have it."""
+    having: dict[str, list[str]] = {}
+    for who, problem in problems:
+        having.setdefault(problem, []).append(who)
+    return [f"{_listed(who)}: {problem}" for problem, who in having.items()]
 
 
 def _needs_cluster(name: str) -> Callable[[Callable[[Evidence], Check]], Callable[[Evidence], Iterator[Check]]]:
@@ -118,7 +131,9 @@ def _workers(evidence: Evidence) -> Check:
                 problems.append(f"{_listed(running)} run on {host}: see /etc/kubernetes/manifests there")
             if found["state"] != "worker":
                 problems.append(f"{host} is {_said(found['state'])} by its own files")
-    return _judge("Workers are workers", problems, f"{_listed(planned['name'] for planned in workers.values()) or 'there are none'}, without label, taint or static pods")
+    return _judge(
+        "Workers are workers", problems, f"{_listed(planned['name'] for planned in workers.values()) or 'there are none'}, without label, taint or static pods"
+    )
 
 
 @_needs_cluster("Control planes are control planes")
@@ -183,6 +198,9 @@ def _backends(evidence: Evidence) -> Iterator[Check]:
     problems = []
     for host, proxy in evidence.proxies.items():
         seen = {backend["name"]: backend for backend in proxy["haproxy"]["backends"]}
+        if not seen:
+            problems.append(f"HAProxy on {host} tells of no backend: see `systemctl status haproxy` and /etc/haproxy/haproxy.cfg there")
+            continue
         for name in wanted:
             if name not in seen:
                 problems.append(f"{host} does not know {name}")
@@ -193,11 +211,15 @@ def _backends(evidence: Evidence) -> Iterator[Check]:
 
 def _endpoint(evidence: Evidence) -> Iterator[Check]:
     where = evidence.plan["endpoint"]["host_port"]
-    refused = [f"{host}: {result.get('error') or 'not verified'}" for host, result in evidence.endpoint.items() if not result["verified"]]
+    refused = _together(
+        (f"from {host}", result["error"] or f"it answers {result['status']}, {result['body'].strip()[:100]}")
+        for host, result in evidence.endpoint.items()
+        if not (result["verified"] and result["status"] == 200)
+    )
     if not evidence.endpoint:
-        refused = ["nobody asked it"]
-    slowest = max((result.get("seconds") or 0.0 for result in evidence.endpoint.values()), default=0.0)
-    yield _judge("The endpoint's certificate verifies for its name", refused, f"{where} from {_listed(evidence.endpoint)}, the slowest in {slowest:.2f} s")
+        refused = ["nobody could ask it"]
+    slowest = max((result["seconds"] for result in evidence.endpoint.values()), default=0.0)
+    yield _judge("The endpoint answers, with a certificate for its name", refused, f"{where} from {_listed(evidence.endpoint)}, the slowest in {slowest:.2f} s")
 
 
 def _pods(evidence: Evidence) -> Iterator[Check]:
@@ -208,13 +230,13 @@ def _pods(evidence: Evidence) -> Iterator[Check]:
         return
     pods, connections, dns = (evidence.pods[part] for part in ("pods", "connections", "dns"))
     missing = [evidence.pods["error"]] if evidence.pods.get("error") else []
-    missing += [f"not on {pod['node']}: {pod['error']}" for pod in pods if not pod["address"]]
+    missing += _together((f"not on {pod['node']}", pod["error"]) for pod in pods if not pod["address"])
     yield _judge(names[0], missing, f"{len(pods)} pods")
 
-    lost = [f"{entry['from_node']} to {entry['to_node']} ({entry['address']}): {entry['error']}" for entry in connections if not entry["ok"]]
+    lost = _together((f"{entry['from_node']} to {entry['to_node']} ({entry['address']})", entry["error"]) for entry in connections if not entry["ok"])
     if not connections and len(evidence.plan["nodes"]) > 1:
         lost = ["nothing could be tried"]
-    yield _judge(names[1], lost + (["see the pod network's pods on these nodes"] if lost else []), f"{len(connections)} connections")
+    yield _judge(names[1], lost + (["see the pod network's pods on these nodes"] if connections and lost else []), f"{len(connections)} connections")
 
     networks = [ipaddress.ip_network(subnet) for subnet in evidence.cluster["pod_subnets"]]
     addresses = {address: pod["node"] for pod in pods for address in pod["addresses"]}
@@ -222,7 +244,7 @@ def _pods(evidence: Evidence) -> Iterator[Check]:
     subnets = _listed(evidence.cluster["pod_subnets"])
     yield _judge(names[2], [f"{_listed(outside)} outside {subnets}: see /etc/cni/net.d on these nodes"] if outside else [], f"{len(addresses)} in {subnets}")
 
-    deaf = [f"{entry['node']}: {entry['error']}" for entry in dns if not entry["ok"]] if dns else ["nothing could be tried"]
+    deaf = _together((f"on {entry['node']}", entry["error"]) for entry in dns if not entry["ok"]) if dns else ["nothing could be tried"]
     hint = ["see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes"] if dns and deaf else []
     yield _judge(names[3], deaf + hint, f"the API server's Service is found by name and answers in {len(dns)} pods")
 

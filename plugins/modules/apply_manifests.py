@@ -128,9 +128,7 @@ def main() -> None:
     module.exit_json(
         invocation=invocation,
         changed=any(change.result != "unchanged" for change in changes),
-        objects=[
-            {"kind": name.kind, "namespace": name.namespace, "name": name.name, "result": result} for name, result, _before, _after in changes
-        ],
+        objects=[{"kind": name.kind, "namespace": name.namespace, "name": name.name, "result": result} for name, result, _before, _after in changes],
         workloads=workloads(documents),
         **({"diff": difference(changes)} if module._diff else {}),  # pylint: disable=protected-access
     )

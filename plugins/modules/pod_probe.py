@@ -17,6 +17,7 @@ description:
   - In a cluster of up to six nodes every pod tries every other one; in a larger one each tries the next five.
   - What does not work is a result and no failure, also when no pod can be made. Connections are tried again for O(settle) seconds first.
   - Namespaces of probes that were killed are removed when they are older than 15 minutes.
+  - Runs on a control plane and asks its own API server, so that what is tried is the pod network and not the endpoint.
   - Nothing is left behind, so the result is never C(changed).
 options:
   nodes:
@@ -32,10 +33,6 @@ options:
     description: The cluster's DNS domain.
     type: str
     default: cluster.local
-  kubeconfig:
-    description: Path of the kubeconfig on the host.
-    type: path
-    default: /etc/kubernetes/admin.conf
   start:
     description: Seconds for the pods to run; pulling the image is part of it.
     type: float
@@ -146,7 +143,9 @@ import signal
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, read_control_plane
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG
 from ansible_collections.quorum.kubeadm.plugins.module_utils.pod_probe import PREFIX, LeftBehind, probe
 
 
@@ -162,7 +161,6 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "str", "default": []},
             "image": {"type": "str", "default": "registry.k8s.io/e2e-test-images/agnhost:2.66.1"},
             "dns_domain": {"type": "str", "default": "cluster.local"},
-            "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
             "start": {"type": "float", "default": 60},
             "settle": {"type": "float", "default": 30},
         },
@@ -172,13 +170,15 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     # Beside starting and settling there is what the calls themselves take.
-    kubectl = Kubectl(parameters["kubeconfig"], Deadline(parameters["start"] + parameters["settle"] + 60))
+    deadline = Deadline(parameters["start"] + parameters["settle"] + 60)
     namespace = f"{PREFIX}{secrets.token_hex(3)}"
     result: dict[str, Any] = {"pods": [], "connections": [], "dns": [], "error": ""}
     try:
+        # The node's own API server: what comes through the endpoint is another check.
+        kubectl = Kubectl(f"/{ADMIN_KUBECONFIG}", deadline, server=read_control_plane().api_server.url)
         nodes = parameters["nodes"] or [node["metadata"]["name"] for node in kubectl.objects("get", "nodes")]
         result.update(probe(kubectl, namespace, nodes, parameters["image"], parameters["dns_domain"], parameters["start"], parameters["settle"]))
-    except (KubectlError, LeftBehind) as error:
+    except (KubectlError, LeftBehind, NoControlPlane) as error:
         result["error"] = str(error)
     module.exit_json(changed=False, namespace=namespace, **result)
 

@@ -235,7 +235,10 @@ def foreign_images(documents: Documents) -> None:
         (without_object("DaemonSet", "calico-node"), "The manifest has no DaemonSet kube-system/calico-node"),
         (without_object("Deployment", "calico-kube-controllers"), "The manifest has no Deployment kube-system/calico-kube-controllers"),
         (lambda documents: find(documents, "ConfigMap", "calico-config").pop("data"), "ConfigMap kube-system/calico-config has no data.calico_backend"),
-        (lambda documents: find(documents, "ConfigMap", "calico-config")["data"].pop("calico_backend"), "ConfigMap kube-system/calico-config has no data.calico_backend"),
+        (
+            lambda documents: find(documents, "ConfigMap", "calico-config")["data"].pop("calico_backend"),
+            "ConfigMap kube-system/calico-config has no data.calico_backend",
+        ),
         (
             lambda documents: find(documents, "ConfigMap", "calico-config")["data"].update(cni_network_config="{}"),
             "ConfigMap kube-system/calico-config has no data.cni_network_config with a plugin of type calico and its ipam",

@@ -112,7 +112,12 @@ def test_deployments(edit: Edit, reason: str) -> None:
 
 
 def test_what_is_absent_is_pending() -> None:
-    targets = [Target("Node", "", "cp1"), Target("Node", "", "w9"), Target("DaemonSet", "kube-system", "kube-proxy"), Target("DaemonSet", "other", "kube-proxy")]
+    targets = [
+        Target("Node", "", "cp1"),
+        Target("Node", "", "w9"),
+        Target("DaemonSet", "kube-system", "kube-proxy"),
+        Target("DaemonSet", "other", "kube-proxy"),
+    ]
     assert pending(targets, [READY_NODE, READY_DAEMON]) == [Pending(targets[1], "does not exist", None), Pending(targets[3], "does not exist", None)]
 
 
@@ -121,13 +126,16 @@ def test_what_is_absent_is_pending() -> None:
     [
         (
             "coredns",
-            ["pod coredns-559f6c778d-cz4td on cp1, coredns-559f6c778d-gxl2p on cp1: container coredns waits: CrashLoopBackOff: back-off 40s; it ended with 1 (Error)"],
+            [
+                "pod coredns-559f6c778d-cz4td on cp1, coredns-559f6c778d-gxl2p on cp1: "
+                "container coredns waits: CrashLoopBackOff: back-off 40s; it ended with 1 (Error)"
+            ],
         ),
         ("kube-proxy", []),
         (
             "pull",
             [
-                "pod pull-4bx46 on w1: container main waits: ErrImagePull: failed to pull and unpack image \"127.0.0.1:1/none:1\": failed to resolve image: "
+                'pod pull-4bx46 on w1: container main waits: ErrImagePull: failed to pull and unpack image "127.0.0.1:1/none:1": failed to resolve image: '
                 'failed to do request: Head "https://127.0.0.1:1/v2/none/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused'
             ],
         ),
@@ -157,7 +165,10 @@ def test_what_keeps_pods(name: str, troubles: list[str]) -> None:
     ("edit", "trouble"),
     [
         (lambda pod: pod["metadata"].update(deletionTimestamp="2026-11-23T15:00:00Z"), "is being deleted"),
-        (lambda pod: pod["status"].update(phase="Failed", reason="Evicted", message="The node was low on resource."), "failed: Evicted: The node was low on resource."),
+        (
+            lambda pod: pod["status"].update(phase="Failed", reason="Evicted", message="The node was low on resource."),
+            "failed: Evicted: The node was low on resource.",
+        ),
         (lambda pod: pod["status"].update(containerStatuses=[]), "its kubelet has not taken it up"),
         (lambda pod: (pod["spec"].clear(), pod.update(status={"phase": "Pending"})), "no scheduler has looked at it"),
     ],

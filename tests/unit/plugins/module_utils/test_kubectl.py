@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import ANSWER, Deadline, Kubectl, KubectlError, as_list, parse_objects
 
-REFUSED = 'error: error validating "STDIN": error validating data: Get "https://127.0.0.1:9/openapi/v2?timeout=32s": dial tcp 127.0.0.1:9: connect: connection refused'
+REFUSED = 'error validating data: Get "https://127.0.0.1:9/openapi/v2?timeout=32s": dial tcp 127.0.0.1:9: connect: connection refused'
 UNKNOWN_KIND = 'error: unable to recognize no matches for kind "Bar" in version "foo.example/v1"'
 INVALID = 'error: error validating "STDIN": error validating data: ValidationError(Service.spec.ports): invalid type for io.k8s.api.core.v1.ServiceSpec.ports'
 
@@ -48,6 +48,17 @@ def test_a_call_names_the_kubeconfig_and_passes_the_text() -> None:
     kube = Kube(Result(0, "done", ""))
     assert kube.kubectl("get", "nodes", stdin="text") == "done"
     assert kube.asked == [(["kubectl", "--kubeconfig", "/admin.conf", "get", "nodes"], "text", 10.0)]
+
+
+def test_a_server_stands_before_what_is_asked() -> None:
+    asked: list[Sequence[str]] = []
+
+    def run(argv: Sequence[str], _stdin: str | None, _seconds: float) -> Result:
+        asked.append(argv)
+        return Result(0, "", "")
+
+    Kubectl("/admin.conf", Deadline(1), run, server="https://192.0.2.11:6443").attempt("exec", "pod", "--", "command")
+    assert asked == [["kubectl", "--kubeconfig", "/admin.conf", "--server=https://192.0.2.11:6443", "exec", "pod", "--", "command"]]
 
 
 @pytest.mark.parametrize(

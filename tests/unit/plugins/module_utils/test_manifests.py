@@ -69,7 +69,10 @@ def test_flatten(documents: list[Any], names: list[str]) -> None:
         ({}, "document 1 of m.yaml (of no kind) lacks apiVersion and kind and metadata.name"),
         ({"apiVersion": "v1", "kind": "Namespace", "metadata": {}}, "document 1 of m.yaml (Namespace) lacks metadata.name"),
         ({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "x-"}}, "document 1 of m.yaml (Pod) lacks metadata.name"),
-        ({"apiVersion": "v1", "kind": "List", "items": [{"kind": "Pod", "metadata": {"name": "x"}}]}, "document 1 of the List in document 1 of m.yaml (Pod) lacks apiVersion"),
+        (
+            {"apiVersion": "v1", "kind": "List", "items": [{"kind": "Pod", "metadata": {"name": "x"}}]},
+            "document 1 of the List in document 1 of m.yaml (Pod) lacks apiVersion",
+        ),
     ],
 )
 def test_flatten_names_what_is_no_object(document: Any, message: str) -> None:
@@ -175,7 +178,10 @@ def test_without_foundations_nothing_is_waited_for() -> None:
 
 
 def test_without_a_cluster_everything_would_be_made() -> None:
-    assert [(str(change.reference), change.result) for change in absent([NAMESPACE, DAEMON])] == [("Namespace net", "created"), ("DaemonSet net/node", "created")]
+    assert [(str(change.reference), change.result) for change in absent([NAMESPACE, DAEMON])] == [
+        ("Namespace net", "created"),
+        ("DaemonSet net/node", "created"),
+    ]
 
 
 def test_the_difference_hides_secrets_and_noise() -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
-from ansible_collections.quorum.kubeadm.plugins.module_utils.pod_probe import LeftBehind, Pod, Target, objects, pairs, probe, read_pods, stale, try_all
+from ansible_collections.quorum.kubeadm.plugins.module_utils.pod_probe import LeftBehind, Pod, Target, objects, pairs, probe, read_pods, said, stale, try_all
 
 FOUND: dict[str, Any] = json.loads((Path(__file__).parents[2] / "fixtures/cluster_wait/kubernetes_1.37.json").read_text())
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
@@ -112,26 +112,28 @@ def test_what_fails_is_tried_again_while_the_cluster_settles() -> None:
     assert 5 <= now[0] < 6
 
 
-class Api:
-    """An API server with a network between the pods."""
+OK = Result(0, "", "")
 
-    def __init__(self, *, dead: str = "", create: Result = Result(0, "", ""), delete: Result = Result(0, "", ""), left: Sequence[dict[str, Any]] = ()) -> None:
+
+class Api:
+    """An API server with a network between the pods, as good as `connect` makes it."""
+
+    def __init__(
+        self, *, connect: Callable[[str], Result] = lambda _address: OK, create: Result = OK, delete: Result = OK, left: Sequence[dict[str, Any]] = ()
+    ) -> None:
         self.calls: list[list[str]] = []
-        self.dead = dead
-        self.create = create
-        self.delete = delete
+        self.connect = connect
+        self.answers = {"create": create, "delete": delete}
         self.left = left
 
-    def run(self, argv: Sequence[str], stdin: str | None, _seconds: float) -> Result:
+    def run(self, argv: Sequence[str], _stdin: str | None, _seconds: float) -> Result:
         call = list(argv[3:])
         self.calls.append(call)
         if call[:2] == ["get", "namespaces"]:
             return Result(0, json.dumps({"kind": "List", "items": list(self.left)}), "")
         if call[:2] == ["get", "pods"]:
             return Result(0, json.dumps({"kind": "List", "items": [running(0, "w1", "10.244.1.2"), running(1, "w2", "10.244.2.2")]}), "")
-        if call[0] == "exec" and self.dead and self.dead in call[-1]:
-            return Result(1, "", "TIMEOUT\ncommand terminated with exit code 1\n")
-        return {"create": self.create, "delete": self.delete}.get(call[0], Result(0, "", ""))
+        return self.connect(call[-1]) if call[0] == "exec" else self.answers.get(call[0], OK)
 
     def probe(self) -> dict[str, Any]:
         return probe(Kubectl("/admin.conf", Deadline(30), self.run), "quorum-verify-1", ["w1", "w2"], IMAGE, "cluster.local", 5, 0)
@@ -159,7 +161,8 @@ def test_a_network_that_works() -> None:
 
 
 def test_a_connection_that_is_lost_is_a_result() -> None:
-    lost = [entry for entry in Api(dead="10.244.2.2").probe()["connections"] if not entry["ok"]]
+    timeout = Result(1, "", "TIMEOUT\ncommand terminated with exit code 1\n")
+    lost = [entry for entry in Api(connect=lambda address: timeout if address == "10.244.2.2:8080" else OK).probe()["connections"] if not entry["ok"]]
     assert lost == [{"from_node": "w1", "to_node": "w2", "address": "10.244.2.2:8080", "ok": False, "error": "TIMEOUT"}]
 
 
@@ -179,3 +182,44 @@ def test_what_a_killed_probe_left_goes_first() -> None:
     api = Api(left=[namespace("quorum-verify-old", "2020-01-01T00:00:00Z")])
     api.probe()
     assert api.calls[1] == ["delete", "namespace", "--ignore-not-found", "--wait=false", "quorum-verify-old"]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        ("TIMEOUT\ncommand terminated with exit code 1\n", "TIMEOUT"),
+        (
+            "OTHER: dial tcp 10.244.1.2:8080: connect: no route to host\ncommand terminated with exit code 1\n",
+            "OTHER: dial tcp 10.244.1.2:8080: connect: no route to host",
+        ),
+        (
+            "DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: read udp 10.244.5.3:39807->10.96.0.10:53: read: connection refused\n",
+            "DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: read udp 10.96.0.10:53: read: connection refused",
+        ),
+        # A proxy cut the connection to the API server.
+        (
+            'E1123 15:49:59.269985    4952 v2.go:168] "Copying stderr failed" err="next reader: read tcp 198.18.64.11:53376->198.18.64.10:16443: '
+            'read: connection reset by peer"\n'
+            "error: error reading from error stream: next reader: read tcp 198.18.64.11:53376->198.18.64.10:16443: read: connection reset by peer\n",
+            "error: error reading from error stream: next reader: read tcp 198.18.64.10:16443: read: connection reset by peer",
+        ),
+        ("", "no reason given"),
+    ],
+)
+def test_what_was_said(stderr: str, words: str) -> None:
+    assert said(stderr) == words
+
+
+def test_a_command_that_does_not_get_to_its_pod_is_given_again() -> None:
+    lost = [
+        Result(1, "", "Unable to connect to the server: net/http: TLS handshake timeout"),
+        Result(124, "", "kubectl did not end within 15 seconds"),
+    ]
+    api = Api(connect=lambda address: lost.pop() if lost and address == "10.244.2.2:8080" else OK)
+    assert all(entry["ok"] for entry in api.probe()["connections"])
+    assert not lost
+
+
+def test_a_command_that_never_gets_there_is_no_fault_of_the_network() -> None:
+    api = Api(connect=lambda _address: Result(1, "", "error: EOF"))
+    assert {entry["error"] for entry in api.probe()["connections"]} == {"could not be tried: error: EOF"}

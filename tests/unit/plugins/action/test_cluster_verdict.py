@@ -1,0 +1,112 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict is printed line by line, and a line that is not true fails the task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.quorum.kubeadm.plugins.action import cluster_verdict
+from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import ActionModule
+
+PLAN: dict[str, Any] = {
+    "primary": "cp1",
+    "endpoint": {"type": "vip", "address": "198.18.64.10", "host_port": "api.lab.test:16443"},
+    "nodes": {"cp1": {"name": "cp1", "control_plane": True}},
+    "proxies": {"cp1": {}},
+    "backends": [{"name": "cp1", "address": "198.18.64.11", "port": 6443}],
+}
+CLUSTER: dict[str, Any] = {
+    "reachable": True,
+    "version": "1.37.2",
+    "pod_subnets": ["10.244.0.0/16"],
+    "nodes": [{"name": "cp1", "ready": True, "control_plane": True, "taints": []}],
+    "etcd_members": [{"name": "cp1", "id": "1a", "peer_urls": [], "learner": False, "healthy": True}],
+    "etcd_problem": None,
+    "bootstrap_tokens": [],
+}
+REGISTERED: dict[str, Any] = {
+    "found": {"changed": False, "node": {"state": "control_plane", "api_ready": True, "api_problem": None, "listening": []}},
+    "proxy": {
+        "changed": False,
+        "proxy": {
+            "holds_vip": True,
+            "haproxy": {"active": True, "backends": [{"name": "cp1", "up": True, "check_status": "L7OK"}]},
+            "keepalived": {"active": True},
+        },
+    },
+    "endpoint": {"changed": False, "verified": True, "status": 200, "seconds": 0.01, "error": "", "body": "ok"},
+}
+PODS: dict[str, Any] = {
+    "changed": False,
+    "pods": [{"node": "cp1", "name": "probe-0", "address": "10.244.0.2", "addresses": ["10.244.0.2"], "error": ""}],
+    "connections": [],
+    "dns": [{"node": "cp1", "ok": True, "error": ""}],
+    "error": "",
+}
+
+
+class Task:
+    """As much of a task as an action plugin looks at."""
+
+    async_val = False
+    environment: list[Any] = []
+    check_mode = False
+    diff = False
+    no_log = False
+    action = "quorum.kubeadm.cluster_verdict"
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self.args = arguments
+
+
+def judge(monkeypatch: pytest.MonkeyPatch, registered: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], list[str]]:
+    """Run the action, return its result and what it printed."""
+    printed: list[str] = []
+    monkeypatch.setattr(cluster_verdict.Display, "display", lambda _self, line, **_more: printed.append(line))
+    action = ActionModule.__new__(ActionModule)
+    action._task = Task({"plan": PLAN, "cluster": CLUSTER, "pods": PODS, **arguments})
+    monkeypatch.setattr(cluster_verdict.ActionBase, "run", lambda _self, _tmp, _vars: {})
+    return action.run(None, {"hostvars": {"cp1": registered, "other": {}}}), printed
+
+
+def test_a_healthy_cluster_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, printed = judge(monkeypatch, REGISTERED)
+    assert (result["failed"], result["changed"], result["msg"]) == (False, False, "15 checks, none failed")
+    assert len(printed) == len(result["checks"]) == 15
+    assert all(line.startswith("✓ ") for line in printed)
+
+
+def test_what_is_wrong_fails_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, printed = judge(monkeypatch, REGISTERED, cluster={**CLUSTER, "etcd_problem": "connection refused"})
+    assert result["failed"]
+    assert result["msg"] == "1 of 15 checks failed, the lines above say why: etcd has a voter on every control plane"
+    assert [line for line in printed if line.startswith("✗")] == ["✗ etcd has a voter on every control plane: etcd was not asked: connection refused"]
+
+
+@pytest.mark.parametrize(
+    ("registered", "name"),
+    [
+        ({**REGISTERED, "found": {"unreachable": True, "msg": "ssh"}}, "Every host is reached"),
+        ({**REGISTERED, "proxy": {"skipped": True}}, "HAProxy and keepalived run on every proxy"),
+        ({**REGISTERED, "endpoint": {"failed": True, "msg": "x"}}, "The endpoint answers, with a certificate for its name"),
+        ({}, "Every host is reached"),
+    ],
+)
+def test_what_a_host_did_not_tell_is_no_pass(monkeypatch: pytest.MonkeyPatch, registered: dict[str, Any], name: str) -> None:
+    result, _printed = judge(monkeypatch, registered)
+    assert name in [check["name"] for check in result["checks"] if check["passed"] is False]
+
+
+def test_a_probe_that_was_skipped_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, printed = judge(monkeypatch, REGISTERED, pods={"skipped": True, "msg": "remote module does not support check mode"})
+    assert not result["failed"]
+    assert len([line for line in printed if line.startswith("– ")]) == 4
+
+
+def test_the_variables_can_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed = {"a": REGISTERED["found"], "b": REGISTERED["proxy"], "c": REGISTERED["endpoint"]}
+    result, _printed = judge(monkeypatch, renamed, found_variable="a", proxy_variable="b", endpoint_variable="c")
+    assert not result["failed"]
