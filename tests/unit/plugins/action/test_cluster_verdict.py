@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.action import cluster_verdict
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import ActionModule
 
 PLAN: dict[str, Any] = {
@@ -65,10 +66,10 @@ class Task:
 def judge(monkeypatch: pytest.MonkeyPatch, registered: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], list[str]]:
     """Run the action, return its result and what it printed."""
     printed: list[str] = []
-    monkeypatch.setattr(cluster_verdict.Display, "display", lambda _self, line, **_more: printed.append(line))
+    monkeypatch.setattr(Display, "display", lambda _self, line, **_more: printed.append(line))
     action = ActionModule.__new__(ActionModule)
     action._task = Task({"plan": PLAN, "cluster": CLUSTER, "pods": PODS, **arguments})
-    monkeypatch.setattr(cluster_verdict.ActionBase, "run", lambda _self, _tmp, _vars: {})
+    monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
     return action.run(None, {"hostvars": {"cp1": registered, "other": {}}}), printed
 
 

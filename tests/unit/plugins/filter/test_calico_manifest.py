@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 from ansible_collections.quorum.kubeadm.plugins.filter import calico_manifest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.manifest_source import parse_manifest
 
@@ -25,7 +26,7 @@ def documents_fixture() -> list[dict[str, Any]]:
 @pytest.fixture(name="warnings")
 def warnings_fixture(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     shown: list[str] = []
-    monkeypatch.setattr(calico_manifest.Display, "warning", lambda _self, text, **_more: shown.append(text))
+    monkeypatch.setattr(Display, "warning", lambda _self, text, **_more: shown.append(text))
     return shown
 
 

@@ -220,8 +220,8 @@ def test_what_is_watched_next(missing: list[Pending], command: list[str]) -> Non
     assert watch(missing, 20) == command
 
 
-class Cluster:
-    """A cluster that gets readier by every call that waits; time passes by it."""
+class Answers:
+    """What kubectl answers of a cluster that gets readier by every call that waits; time passes by it."""
 
     def __init__(self, *states: list[dict[str, Any]], seconds: float = 60, event_after: float = 2) -> None:
         self.states = list(states)
@@ -254,30 +254,30 @@ TARGETS = [Target("DaemonSet", "kube-system", "kube-proxy"), Target("Node", "", 
 
 
 def test_what_is_ready_is_not_waited_for() -> None:
-    cluster = Cluster([READY_NODE, READY_DAEMON])
-    assert wait(cluster.kubectl, TARGETS, cluster.sleep) == []
-    assert [call[0] for call in cluster.calls] == ["get"]
+    answers = Answers([READY_NODE, READY_DAEMON])
+    assert wait(answers.kubectl, TARGETS, answers.sleep) == []
+    assert [call[0] for call in answers.calls] == ["get"]
 
 
 def test_all_are_asked_for_with_one_call() -> None:
-    cluster = Cluster([READY_NODE, READY_DAEMON])
-    assert read(cluster.kubectl, TARGETS) == []
-    assert [(item["apiVersion"], item["kind"], item["metadata"]) for item in json.loads(cluster.asked[0])["items"]] == [
+    answers = Answers([READY_NODE, READY_DAEMON])
+    assert read(answers.kubectl, TARGETS) == []
+    assert [(item["apiVersion"], item["kind"], item["metadata"]) for item in json.loads(answers.asked[0])["items"]] == [
         ("apps/v1", "DaemonSet", {"name": "kube-proxy", "namespace": "kube-system"}),
         ("v1", "Node", {"name": "cp1"}),
     ]
 
 
 def test_nothing_to_wait_for_asks_nobody() -> None:
-    cluster = Cluster([])
-    assert wait(cluster.kubectl, [], cluster.sleep) == []
-    assert cluster.calls == []
+    answers = Answers([])
+    assert wait(answers.kubectl, [], answers.sleep) == []
+    assert answers.calls == []
 
 
 def test_waiting_follows_events_until_all_are_ready() -> None:
-    cluster = Cluster([], [NOT_READY_NODE], [READY_NODE], [READY_NODE, READY_DAEMON])
-    assert wait(cluster.kubectl, TARGETS, cluster.sleep) == []
-    assert [" ".join(call[:2]) for call in cluster.calls] == [
+    answers = Answers([], [NOT_READY_NODE], [READY_NODE], [READY_NODE, READY_DAEMON])
+    assert wait(answers.kubectl, TARGETS, answers.sleep) == []
+    assert [" ".join(call[:2]) for call in answers.calls] == [
         "get --ignore-not-found",
         "wait --for=create",
         "get --ignore-not-found",
@@ -289,28 +289,28 @@ def test_waiting_follows_events_until_all_are_ready() -> None:
 
 
 def test_waiting_ends_at_the_deadline() -> None:
-    cluster = Cluster([NOT_READY_NODE, READY_DAEMON], seconds=10)
-    assert [entry.target for entry in wait(cluster.kubectl, TARGETS, cluster.sleep)] == [TARGETS[1]]
-    assert cluster.now <= 11
+    answers = Answers([NOT_READY_NODE, READY_DAEMON], seconds=10)
+    assert [entry.target for entry in wait(answers.kubectl, TARGETS, answers.sleep)] == [TARGETS[1]]
+    assert answers.now <= 11
 
 
 def test_an_event_that_comes_at_once_does_not_spin() -> None:
-    cluster = Cluster([NOT_READY_NODE, READY_DAEMON], seconds=10, event_after=0)
-    wait(cluster.kubectl, TARGETS, cluster.sleep)
-    assert len(cluster.calls) < 80
+    answers = Answers([NOT_READY_NODE, READY_DAEMON], seconds=10, event_after=0)
+    wait(answers.kubectl, TARGETS, answers.sleep)
+    assert len(answers.calls) < 80
 
 
 def test_a_lost_connection_is_survived() -> None:
-    cluster = Cluster([READY_NODE, READY_DAEMON])
-    cluster.broken = 3
-    assert wait(cluster.kubectl, TARGETS, cluster.sleep) == []
+    answers = Answers([READY_NODE, READY_DAEMON])
+    answers.broken = 3
+    assert wait(answers.kubectl, TARGETS, answers.sleep) == []
 
 
 def test_a_cluster_that_never_answers_is_an_error() -> None:
-    cluster = Cluster([READY_NODE], seconds=3)
-    cluster.broken = 1000
+    answers = Answers([READY_NODE], seconds=3)
+    answers.broken = 1000
     with pytest.raises(KubectlError, match="EOF"):
-        wait(cluster.kubectl, TARGETS, cluster.sleep)
+        wait(answers.kubectl, TARGETS, answers.sleep)
 
 
 def test_the_explanation_and_the_message() -> None:

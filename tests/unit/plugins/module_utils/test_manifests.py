@@ -94,8 +94,8 @@ def test_workloads_are_those_that_can_be_waited_for() -> None:
     ]
 
 
-class ApiServer:
-    """Stores what is applied, as far as these tests look."""
+class Answers:
+    """What kubectl answers when it remembers what was applied, as far as these tests look."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -126,9 +126,9 @@ ROLE = made("ClusterRole", "node", version="rbac.authorization.k8s.io/v1")
 
 
 def test_kinds_and_namespaces_come_before_what_needs_them() -> None:
-    server = ApiServer()
-    changes = server.apply([POOL, DAEMON, CRD, ROLE, NAMESPACE])
-    assert server.calls == [
+    answers = Answers()
+    changes = answers.apply([POOL, DAEMON, CRD, ROLE, NAMESPACE])
+    assert answers.calls == [
         "get CustomResourceDefinition pools.net.example Namespace net",
         "apply CustomResourceDefinition pools.net.example Namespace net",
         "wait --for=condition=Established customresourcedefinition/pools.net.example",
@@ -139,15 +139,15 @@ def test_kinds_and_namespaces_come_before_what_needs_them() -> None:
 
 
 def test_a_second_apply_changes_nothing() -> None:
-    server = ApiServer()
-    server.apply([CRD, POOL])
-    assert [change.result for change in server.apply([CRD, POOL])] == ["unchanged", "unchanged"]
+    answers = Answers()
+    answers.apply([CRD, POOL])
+    assert [change.result for change in answers.apply([CRD, POOL])] == ["unchanged", "unchanged"]
 
 
 def test_a_dry_run_presumes_what_needs_something_that_would_only_be_made() -> None:
-    server = ApiServer()
-    changes = server.apply([POOL, DAEMON, CRD, ROLE, NAMESPACE], dry_run=True)
-    assert server.calls == [
+    answers = Answers()
+    changes = answers.apply([POOL, DAEMON, CRD, ROLE, NAMESPACE], dry_run=True)
+    assert answers.calls == [
         "get CustomResourceDefinition pools.net.example Namespace net",
         "apply (dry run) CustomResourceDefinition pools.net.example Namespace net",
         "get ClusterRole node",
@@ -160,21 +160,21 @@ def test_a_dry_run_presumes_what_needs_something_that_would_only_be_made() -> No
         "Namespace net",
         "Pool default",
     ]
-    assert not server.stored
+    assert not answers.stored
 
 
 def test_a_dry_run_asks_for_what_has_all_it_needs() -> None:
-    server = ApiServer()
-    server.apply([CRD, NAMESPACE])
-    server.calls.clear()
-    server.apply([CRD, POOL, NAMESPACE, DAEMON], dry_run=True)
-    assert server.calls[-1] == "apply (dry run) Pool default DaemonSet net/node"
+    answers = Answers()
+    answers.apply([CRD, NAMESPACE])
+    answers.calls.clear()
+    answers.apply([CRD, POOL, NAMESPACE, DAEMON], dry_run=True)
+    assert answers.calls[-1] == "apply (dry run) Pool default DaemonSet net/node"
 
 
 def test_without_foundations_nothing_is_waited_for() -> None:
-    server = ApiServer()
-    server.apply([ROLE])
-    assert server.calls == ["get ClusterRole node", "apply ClusterRole node"]
+    answers = Answers()
+    answers.apply([ROLE])
+    assert answers.calls == ["get ClusterRole node", "apply ClusterRole node"]
 
 
 def test_without_a_cluster_everything_would_be_made() -> None:

@@ -115,15 +115,15 @@ def test_what_fails_is_tried_again_while_the_cluster_settles() -> None:
 OK = Result(0, "", "")
 
 
-class Api:
-    """An API server with a network between the pods, as good as `connect` makes it."""
+class Answers:
+    """What kubectl answers where the network between the pods is as good as `connect` makes it."""
 
     def __init__(
         self, *, connect: Callable[[str], Result] = lambda _address: OK, create: Result = OK, delete: Result = OK, left: Sequence[dict[str, Any]] = ()
     ) -> None:
         self.calls: list[list[str]] = []
         self.connect = connect
-        self.answers = {"create": create, "delete": delete}
+        self.verb = {"create": create, "delete": delete}
         self.left = left
 
     def run(self, argv: Sequence[str], _stdin: str | None, _seconds: float) -> Result:
@@ -133,7 +133,7 @@ class Api:
             return Result(0, json.dumps({"kind": "List", "items": list(self.left)}), "")
         if call[:2] == ["get", "pods"]:
             return Result(0, json.dumps({"kind": "List", "items": [running(0, "w1", "10.244.1.2"), running(1, "w2", "10.244.2.2")]}), "")
-        return self.connect(call[-1]) if call[0] == "exec" else self.answers.get(call[0], OK)
+        return self.connect(call[-1]) if call[0] == "exec" else self.verb.get(call[0], OK)
 
     def probe(self) -> dict[str, Any]:
         return probe(Kubectl("/admin.conf", Deadline(30), self.run), "quorum-verify-1", ["w1", "w2"], IMAGE, "cluster.local", 5, 0)
@@ -143,8 +143,8 @@ class Api:
 
 
 def test_a_network_that_works() -> None:
-    api = Api()
-    assert api.probe() == {
+    answers = Answers()
+    assert answers.probe() == {
         "pods": [
             {"node": "w1", "name": "probe-0", "addresses": ["10.244.1.2"], "error": "", "address": "10.244.1.2"},
             {"node": "w2", "name": "probe-1", "addresses": ["10.244.2.2"], "error": "", "address": "10.244.2.2"},
@@ -155,33 +155,33 @@ def test_a_network_that_works() -> None:
         ],
         "dns": [{"node": "w1", "ok": True, "error": ""}, {"node": "w2", "ok": True, "error": ""}],
     }
-    assert api.verbs() == ["create --filename=- --output=name", "delete namespace quorum-verify-1"]
-    asked = sorted(call[-1] for call in api.calls if call[0] == "exec")
+    assert answers.verbs() == ["create --filename=- --output=name", "delete namespace quorum-verify-1"]
+    asked = sorted(call[-1] for call in answers.calls if call[0] == "exec")
     assert asked == ["10.244.1.2:8080", "10.244.2.2:8080", "kubernetes.default.svc.cluster.local.:443", "kubernetes.default.svc.cluster.local.:443"]
 
 
 def test_a_connection_that_is_lost_is_a_result() -> None:
     timeout = Result(1, "", "TIMEOUT\ncommand terminated with exit code 1\n")
-    lost = [entry for entry in Api(connect=lambda address: timeout if address == "10.244.2.2:8080" else OK).probe()["connections"] if not entry["ok"]]
+    lost = [entry for entry in Answers(connect=lambda address: timeout if address == "10.244.2.2:8080" else OK).probe()["connections"] if not entry["ok"]]
     assert lost == [{"from_node": "w1", "to_node": "w2", "address": "10.244.2.2:8080", "ok": False, "error": "TIMEOUT"}]
 
 
 def test_the_namespace_goes_also_when_the_pods_are_refused() -> None:
-    api = Api(create=Result(1, "", 'Error from server (Forbidden): pods "probe-0" is forbidden'))
+    answers = Answers(create=Result(1, "", 'Error from server (Forbidden): pods "probe-0" is forbidden'))
     with pytest.raises(KubectlError, match="forbidden"):
-        api.probe()
-    assert api.verbs()[-1] == "delete namespace quorum-verify-1"
+        answers.probe()
+    assert answers.verbs()[-1] == "delete namespace quorum-verify-1"
 
 
 def test_a_namespace_that_stays_is_named() -> None:
     with pytest.raises(LeftBehind, match="The namespace quorum-verify-1 could not be removed: timed out.*kubectl delete namespace quorum-verify-1"):
-        Api(delete=Result(1, "", "timed out waiting for the condition")).probe()
+        Answers(delete=Result(1, "", "timed out waiting for the condition")).probe()
 
 
 def test_what_a_killed_probe_left_goes_first() -> None:
-    api = Api(left=[namespace("quorum-verify-old", "2020-01-01T00:00:00Z")])
-    api.probe()
-    assert api.calls[1] == ["delete", "namespace", "--ignore-not-found", "--wait=false", "quorum-verify-old"]
+    answers = Answers(left=[namespace("quorum-verify-old", "2020-01-01T00:00:00Z")])
+    answers.probe()
+    assert answers.calls[1] == ["delete", "namespace", "--ignore-not-found", "--wait=false", "quorum-verify-old"]
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,11 @@ def test_a_command_that_does_not_get_to_its_pod_is_given_again() -> None:
         Result(1, "", "Unable to connect to the server: net/http: TLS handshake timeout"),
         Result(124, "", "kubectl did not end within 15 seconds"),
     ]
-    api = Api(connect=lambda address: lost.pop() if lost and address == "10.244.2.2:8080" else OK)
-    assert all(entry["ok"] for entry in api.probe()["connections"])
+    answers = Answers(connect=lambda address: lost.pop() if lost and address == "10.244.2.2:8080" else OK)
+    assert all(entry["ok"] for entry in answers.probe()["connections"])
     assert not lost
 
 
 def test_a_command_that_never_gets_there_is_no_fault_of_the_network() -> None:
-    api = Api(connect=lambda _address: Result(1, "", "error: EOF"))
-    assert {entry["error"] for entry in api.probe()["connections"]} == {"could not be tried: error: EOF"}
+    answers = Answers(connect=lambda _address: Result(1, "", "error: EOF"))
+    assert {entry["error"] for entry in answers.probe()["connections"]} == {"could not be tried: error: EOF"}
