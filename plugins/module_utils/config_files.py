@@ -1,9 +1,16 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a daemon has read its files since they were written."""
+"""Configuration files: what of them may be shown, and whether the daemon has read them since they were written."""
 
 from __future__ import annotations
+
+import re
+
+
+def without_hidden(diff: dict[str, str], pattern: str | None) -> dict[str, str]:
+    """Return a diff in which what the pattern matches is not shown, on neither side."""
+    return diff if pattern is None else {side: re.sub(pattern, "********", text) for side, text in diff.items()}
 
 
 def unit_properties(text: str) -> list[dict[str, str]]:
@@ -12,7 +19,7 @@ def unit_properties(text: str) -> list[dict[str, str]]:
 
 
 def is_stale(properties: dict[str, str], written: float, boot: float) -> bool:
-    """Tell whether a running unit has not been loaded since its newest file was written.
+    """Tell whether a running unit has not taken the files in, of which the newest was written then.
 
     ``written`` and ``boot`` are seconds since the epoch, systemd counts from boot in microseconds.
     A unit that does not run reads its files when it is started.
@@ -20,4 +27,4 @@ def is_stale(properties: dict[str, str], written: float, boot: float) -> bool:
     if properties.get("ActiveState") != "active":
         return False
     loaded = boot + int(properties.get("StateChangeTimestampMonotonic") or 0) / 1e6
-    return properties.get("NeedDaemonReload") == "yes" or written > loaded
+    return written > loaded or properties.get("NeedDaemonReload") == "yes" or properties.get("ReloadResult", "success") != "success"

@@ -14,8 +14,8 @@ description:
   - Writes a set of files, owned by root, each validated and put in place atomically, in the order given.
   - Compares the whole set in one call, so a daemon with a main file, a unit drop-in and a certificate costs one task.
   - Missing parent directories are made, so check mode works on a host where the daemon is not installed yet.
-  - Reports a change as well when a running unit has not been loaded since its files were written. A handler that a killed run never
-    reached is then notified by the next one.
+  - Reports a change as well when a running unit has not been loaded since its files were written, or failed to. A handler that a killed
+    run never reached, or that failed, is then notified by the next one.
 options:
   files:
     description: The files, in the order in which they are written.
@@ -40,6 +40,10 @@ options:
         type: list
         elements: str
         default: []
+      hidden:
+        description:
+          - A regular expression; what it matches is not shown in a diff. O(secrets) cannot hide a secret that the file had before.
+        type: str
   directories:
     description: Directories that must exist besides those the files are in, for instance one below C(/run) that a daemon expects.
     type: list
@@ -81,6 +85,7 @@ EXAMPLES = r"""
       - path: /etc/haproxy/haproxy.cfg
         content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
         mode: "0600"
+        hidden: (?<=insecure-password ).*
         validate: [haproxy, -c, -f, "%s"]
     units: [haproxy.service]
     secrets: ["{{ haproxy_statistics_password }}"]
@@ -95,7 +100,7 @@ files:
   elements: str
   sample: [/etc/haproxy/haproxy.cfg]
 stale_units:
-  description: The running units that had not been loaded since their files were written by an earlier run.
+  description: The running units that had not taken in what an earlier run wrote.
   returned: success
   type: list
   elements: str
@@ -109,7 +114,7 @@ from typing import Any  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties, without_hidden  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
 
 
@@ -136,7 +141,7 @@ def stale_units(module: AnsibleModule, units: list[str], paths: list[str]) -> li
     if not units or not written:
         return []
     code, out, err = module.run_command(
-        ["systemctl", "show", "--property=Id,ActiveState,NeedDaemonReload,StateChangeTimestampMonotonic", *units]
+        ["systemctl", "show", "--property=Id,ActiveState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic", *units]
     )
     if code != 0:
         module.fail_json(msg=f"systemctl does not tell the state of {', '.join(units)}: {err.strip()}", rc=code)
@@ -157,6 +162,7 @@ def main() -> None:
                     "content": {"type": "str", "required": True},
                     "mode": {"type": "str", "default": "0644"},
                     "validate": {"type": "list", "elements": "str", "default": []},
+                    "hidden": {"type": "str"},
                 },
             },
             "directories": {"type": "list", "elements": "path", "default": []},
@@ -170,23 +176,23 @@ def main() -> None:
         # Asked before anything is written: what is written now is told by the change itself.
         stale = stale_units(module, module.params["units"], [file["path"] for file in files])
         directories = [path for path in module.params["directories"] if not os.path.isdir(path)]
-        wanted = [(TextFile(file["path"], file["content"], int(file["mode"], 8)), file["validate"]) for file in files]
-        pending = [(text, words, found) for text, words in wanted if not is_as_wanted(text, found := look(text.path))]
+        wanted = [(TextFile(file["path"], file["content"], int(file["mode"], 8)), file) for file in files]
+        pending = [(text, file, found) for text, file in wanted if not is_as_wanted(text, found := look(text.path))]
         if not module.check_mode:
             for path in directories:
                 os.makedirs(path, mode=0o755)
-            for text, words, _found in pending:
-                if words:
-                    validate(module, text, words)
+            for text, file, _found in pending:
+                if file["validate"]:
+                    validate(module, text, file["validate"])
                 write(text)
                 module.set_default_selinux_context(text.path, False)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
     module.exit_json(
         changed=bool(pending or directories or stale),
-        files=[text.path for text, _words, _found in pending],
+        files=[text.path for text, _file, _found in pending],
         stale_units=stale,
-        diff=[difference(text, found) for text, _words, found in pending],
+        diff=[without_hidden(difference(text, found), file["hidden"]) for text, file, found in pending],
     )
 
 
