@@ -188,6 +188,7 @@ def test_a_bundle_is_there_only_when_it_is_complete(tmp_path: Path) -> None:
     assert assembly.finished(output, {"compile": "f1"}), "the earlier bundle stays until the new one is complete"
     assembly.assemble(output, "compile", "f2", fill, Progress(1))
     assert assembly.finished(output, {"compile": "f2"})
+    assert [path.name for path in tmp_path.iterdir()] == ["1.37.2"]
 
 
 def test_a_finished_bundle_is_recognised_by_what_would_make_it(tmp_path: Path) -> None:
