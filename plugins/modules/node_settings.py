@@ -119,17 +119,16 @@ class Settings:
         return True
 
     def modules(self, names: list[str]) -> None:
-        """Have these modules, now and at boot."""
-        self.file(MODULES_FILE, pure.modules_file(names))
+        """Have these modules, now and at boot; what the kernel refuses is not written down."""
         builtin = pure.builtin_modules(look(f"/lib/modules/{os.uname().release}/modules.builtin").content or "")
         for name in names:
             key = pure.module_key(name)
             if key not in builtin and not os.path.exists(f"/sys/module/{key}"):
                 self._change(f"load {name}", lambda name=name: load(name))  # type: ignore[misc]
+        self.file(MODULES_FILE, pure.modules_file(names))
 
     def sysctls(self, settings: dict[str, str]) -> None:
-        """Have these parameters, now and at boot."""
-        self.file(SYSCTL_FILE, pure.sysctl_file(settings))
+        """Have these parameters, now and at boot; what the kernel refuses is not written down."""
         for key, value in settings.items():
             path = pure.sysctl_path(key)
             now = look(path).content
@@ -140,6 +139,7 @@ class Settings:
             if now is None or not pure.same_value(now, value):
                 was = " ".join((now or "absent").split())
                 self._change(f"set {key} = {value} (was {was})", lambda path=path, value=value: assign(path, value))  # type: ignore[misc]
+        self.file(SYSCTL_FILE, pure.sysctl_file(settings))
 
     def swap_off(self) -> None:
         """Have no swap, now and at boot; what comes back at boot goes first, so that an interrupted run leaves nothing behind."""
