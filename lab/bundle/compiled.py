@@ -125,7 +125,7 @@ def build(release: Release, cache: Path, staging: Path, progress: Progress) -> d
     progress.begin("writing images")
     install_programs(built, staging / "bin")
     release.check_images(built["kubernetes"] / "kubeadm")
-    for name, (reference, tree, entrypoint) in images(release, built).items():
+    for name, (reference, tree, entrypoint) in images(release, built, debian.proxy_tree(cache)).items():
         write_image(staging / "images" / f"{name}.tar", reference, tree, entrypoint, go.architecture)
     shutil.copy(PODNET_MANIFEST, staging / "manifests")
     return {"go": go.version, "distribution": distribution}
@@ -174,7 +174,7 @@ def install_programs(built: Mapping[str, Path], output: Path) -> None:
         place(plugin, output / "cni" / plugin.name)
 
 
-def images(release: Release, built: Mapping[str, Path]) -> dict[str, tuple[str, Tree, list[str]]]:
+def images(release: Release, built: Mapping[str, Path], proxy: Tree) -> dict[str, tuple[str, Tree, list[str]]]:
     """Reference, files and entrypoint by archive name. kubeadm calls its programs by their names, which are found in PATH."""
     references = release.control_plane_images()
     kubernetes, etcd = built["kubernetes"], built["etcd"]
@@ -197,7 +197,7 @@ def images(release: Release, built: Mapping[str, Path]) -> dict[str, tuple[str, 
         "kube-apiserver": control_plane("kube-apiserver"),
         "kube-controller-manager": control_plane("kube-controller-manager"),
         "kube-scheduler": control_plane("kube-scheduler"),
-        "kube-proxy": control_plane("kube-proxy", debian.proxy_tree()),
+        "kube-proxy": control_plane("kube-proxy", proxy),
         "etcd": of(references["etcd"], "/usr/local/bin/etcd", {path: File(etcd / program) for path, program in etcd_programs.items()}),
         "coredns": of(references["coredns"], "/coredns", {"coredns": File(built["coredns"] / "coredns")}),
         "pause": (references["pause"], {"pause": File(built["pause"] / "pause")}, ["/pause"]),

@@ -24,7 +24,7 @@ CALLED = {
         f"usr/sbin/{family}{suffix}": "xtables-nft-multi" for family in ("iptables", "ip6tables") for suffix in ("", "-save", "-restore")
     },
 }
-# The last two need a library (libm) that no program names: without it rules for Services with two endpoints fail.
+# `statistic` needs a library (libm) that no program names: without it the rules of a Service with two endpoints are refused.
 SELF_CHECK = """\
 *nat
 :PODS - [0:0]
@@ -70,14 +70,11 @@ def _apt(command: list[str], cwd: Path | None = None) -> None:
         run(command, cwd=cwd)
 
 
-def proxy_tree() -> dict[str, File | Link | Directory]:
+def proxy_tree(cache: Path) -> dict[str, File | Link | Directory]:
     """The programs that kube-proxy calls, with every library and extension that they load."""
-    with tempfile.TemporaryDirectory() as directory:
-        _apt(["apt-get", "download", "--quiet", *ROOT_PACKAGES], cwd=Path(directory))
-        _apt(["apt-get", "download", "--quiet", *_libraries(ROOT_PACKAGES)], cwd=Path(directory))
-        tree: dict[str, File | Link | Directory] = {}
-        for package in sorted(Path(directory).glob("*.deb")):
-            tree.update(_wanted_files(package))
+    tree: dict[str, File | Link | Directory] = {}
+    for package in sorted(downloaded(cache / "packages" / release_name()).iterdir()):
+        tree.update(wanted_files(package))
     tree.update({path: Link(target) for path, target in CALLED.items()})
     tree.update({name: Link(f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")})
     tree.update({"run": Directory(), "tmp": Directory(0o1777), "var/lib": Directory()})
@@ -85,7 +82,19 @@ def proxy_tree() -> dict[str, File | Link | Directory]:
     return tree
 
 
-def _libraries(packages: Iterable[str]) -> list[str]:
+def downloaded(kept: Path) -> Path:
+    """The directory with the packages, fetched unless that was done before."""
+    if not kept.is_dir():
+        partial = kept.with_name(f"{kept.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _apt(["apt-get", "download", "--quiet", *ROOT_PACKAGES], cwd=partial)
+        _apt(["apt-get", "download", "--quiet", *libraries(ROOT_PACKAGES)], cwd=partial)
+        partial.rename(kept)
+    return kept
+
+
+def libraries(packages: Iterable[str]) -> list[str]:
     """The library packages that these depend on, directly or not."""
     flags = ["--recurse", *(f"--no-{kind}" for kind in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"))]
     listed = run(["apt-cache", "depends", *flags, *packages]).splitlines()
@@ -93,7 +102,7 @@ def _libraries(packages: Iterable[str]) -> list[str]:
     return sorted(name for name in names if not name.endswith(("-perl", "-dev", "-data")))
 
 
-def _wanted_files(package: Path) -> dict[str, File | Link | Directory]:
+def wanted_files(package: Path) -> dict[str, File | Link | Directory]:
     """Of a package: our programs, shared libraries, the dynamic loader; at the places of a merged /usr."""
     content = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(package)], capture_output=True, check=True).stdout
     found: dict[str, File | Link | Directory] = {}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.quorum.kubeadm.lab.bundle import assembly, cli, compiled, progress, toolchain, upstream
+from ansible_collections.quorum.kubeadm.lab.bundle import assembly, cli, compiled, debian, progress, toolchain, upstream
 from ansible_collections.quorum.kubeadm.lab.bundle.progress import BundleError, Progress
 from ansible_collections.quorum.kubeadm.lab.bundle.versions import GO_PACKAGE, RELEASES, UPSTREAM, Release
 
@@ -155,6 +155,45 @@ def test_the_sources_say_which_go_they_need(tmp_path: Path) -> None:
     for name, version in (("a", "1.26.8"), ("b", "1.26.0"), ("c", "1.9")):
         (tmp_path / name).write_text(f"module {name}\n\ngo {version}\n\ntool example.test/{name}\n")
     assert toolchain.needed_version(tmp_path / name for name in "abc") == (1, 26, 8)
+
+
+APT_CACHE_DEPENDS = """\
+iptables
+  Depends: libip4tc2
+  Depends: libxtables12
+  Depends: netbase
+libip4tc2
+  Depends: libc6
+libxtables12
+  Depends: libc6
+netbase
+libc6
+  Depends: libgcc-s1
+libgcc-s1
+<libdb-perl>
+libdebconfclient0:i386
+libfile-find-rule-perl
+"""
+
+
+def test_of_what_packages_depend_on_the_libraries_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "run", lambda command: APT_CACHE_DEPENDS)
+    assert debian.libraries(["iptables"]) == ["libc6", "libgcc-s1", "libip4tc2", "libxtables12"]
+
+
+def test_packages_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[Sequence[str | Path]] = []
+
+    def run(command: Sequence[str | Path], cwd: Path | None = None) -> str:
+        if command[0] == "apt-get":
+            commands.append(command)
+            Path(cwd or tmp_path, f"{command[-1]}.deb").touch()
+        return APT_CACHE_DEPENDS
+
+    monkeypatch.setattr(debian, "run", run)
+    for _ in range(2):
+        assert sorted(file.name for file in debian.downloaded(tmp_path / "debian-12").iterdir()) == ["kmod.deb", "libxtables12.deb"]
+    assert len(commands) == 2
 
 
 def fill(staging: Path) -> dict[str, str]:
