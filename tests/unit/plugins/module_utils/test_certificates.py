@@ -79,6 +79,7 @@ def test_first_of_a_bundle_with_text_around() -> None:
         ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "ends in the middle"),
         ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "ends in the middle"),
         ("-----BEGIN CERTIFICATE-----\n" + "\n".join(CA.splitlines()[1:6]) + "\n-----END CERTIFICATE-----\n", "ends in the middle"),
+        ("-----BEGIN CERTIFICATE-----\n" + "\n".join(CA.splitlines()[1:-2]) + "\n-----END CERTIFICATE-----\n", "ends in the middle"),
         ("-----BEGIN CERTIFICATE-----\nMAQwAgUA\n-----END CERTIFICATE-----\n", "lacks fields"),
         ("-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n", "cannot be decoded"),
     ],

@@ -70,6 +70,7 @@ def lay_out(root: Path, files: dict[str, str]) -> Path:
         ("join of a worker killed while the kubelet asked for its certificate", {**WORKER_CA, **BOOTSTRAP, **JOIN}, "half_joined", True),
         ("join of a worker killed at its very end", {**WORKER_CA, **KUBELET, **JOIN}, "half_joined", True),
         ("a foreign join of a worker killed", {**WORKER_CA, **BOOTSTRAP}, "half_joined", True),
+        ("a foreign join of a control plane killed while the kubelet asked for its certificate", {**CERTIFICATES, **BOOTSTRAP}, "half_joined", True),
         ("a CA and nothing else", WORKER_CA, "half_joined", False),
         ("join of a control plane killed with its certificates there", {**CERTIFICATES, **ADMIN, **JOIN}, "half_joined", True),
         ("join of a control plane killed at its very end", {**CONTROL_PLANE, **JOIN}, "half_joined", True),

@@ -192,6 +192,7 @@ def test_api_server_that_does_not_become_ready(kubeadm: Kubeadm, monkeypatch: py
 def test_kubeconfig_is_for_control_planes(kubeadm: Kubeadm, tmp_path: Path) -> None:
     target = tmp_path / "root/.kube/config"
     join(kubeadm, kubeconfig=str(target))
+    assert not join(kubeadm, kubeconfig=str(target))["changed"]
     assert not target.exists()
     shutil.rmtree(tmp_path / "etc/kubernetes")
     join(kubeadm, control_plane=True, kubeconfig=str(target))
