@@ -68,7 +68,7 @@ def table(phases: list[Phase]) -> list[str]:
     return lines
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # the base class is untyped
     """Times plays; everything else about a run is the standard output's."""
 
     CALLBACK_VERSION = 2.0
