@@ -32,8 +32,6 @@ SYSTEMS = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or EL 9 or 10"
 NODE_PORTS = {10250: "kubelet"}
 CONTROL_PLANE_PORTS = {API_SERVER_PORT: "kube-apiserver", 2379: "etcd", 2380: "etcd", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
 WILDCARDS = ("0.0.0.0", "::")
-# The kernel keeps this much of a process's name.
-COMM = 15
 
 # kubeadm's defaults for the part of the pod network that a node gets.
 NODE_PREFIX = {4: 24, 6: 64}
@@ -240,7 +238,7 @@ def check_ports(situation: Situation) -> Iterator[Problem]:
             port, process = listener["port"], listener["process"]
             if port in expected:
                 # On a node that has nothing of Kubernetes, nobody has business there.
-                strange = host.state == "clean" or process not in (None, expected[port][:COMM])
+                strange = host.state == "clean" or process not in (None, expected[port])
             else:
                 meets = proxied.get(port) in ("", listener["address"]) or listener["address"] in WILDCARDS
                 strange = port in proxied and meets and process not in (None, "haproxy")

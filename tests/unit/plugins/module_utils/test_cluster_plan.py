@@ -74,7 +74,7 @@ def control_plane(host: str, **differs: Any) -> dict[str, Any]:
             (10250, "kubelet"),
             (2379, "etcd"),
             (2380, "etcd"),
-            (10257, "kube-controller"),
+            (10257, "kube-controller-manager"),
             (10259, "kube-scheduler"),
         )
     ]
