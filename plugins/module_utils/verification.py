@@ -129,7 +129,7 @@ def _workers(evidence: Evidence) -> Check:
             running = sorted({entry["process"] for entry in found["listening"] if entry["process"] in CONTROL_PLANE_PROCESSES})
             if running:
                 problems.append(f"{_listed(running)} run on {host}: see /etc/kubernetes/manifests there")
-            if found["state"] != "worker":
+            if node and found["state"] != "worker":
                 problems.append(f"{host} is {_said(found['state'])} by its own files")
     return _judge(
         "Workers are workers", problems, f"{_listed(planned['name'] for planned in workers.values()) or 'there are none'}, without label, taint or static pods"
@@ -146,9 +146,9 @@ def _control_planes(evidence: Evidence) -> Check:
         if node and not node["control_plane"]:
             problems.append(f"{name} lacks the label {CONTROL_PLANE_TAINT}")
         found = evidence.found.get(host)
-        if found and found["state"] != "control_plane":
+        if node and found and found["state"] != "control_plane":
             problems.append(f"{host} is {_said(found['state'])} by its own files")
-        elif found and not found["api_ready"]:
+        elif node and found and not found["api_ready"]:
             problems.append(f"the API server on {host} is not ready ({found.get('api_problem') or 'no reason given'}): see `crictl ps` or /var/log/pods there")
     return _judge("Control planes are control planes", problems, f"{_listed(node['name'] for node in control_planes.values())}, each API server is ready")
 

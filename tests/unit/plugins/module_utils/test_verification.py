@@ -325,6 +325,14 @@ def test_a_node_nobody_planned_is_mentioned() -> None:
     assert next(check for check in world.verdict() if check.name == NAMES[2]) == Check(NAMES[2], True, "6 of 6; the inventory does not know w9")
 
 
+def test_a_node_that_never_joined_is_told_once() -> None:
+    world = healthy()
+    for host in ("cp3", "w3"):
+        world.cluster["nodes"].remove(world.node(host))
+        world.found[host].update(state="clean", api_ready=False)
+    assert [check.detail for check in world.verdict() if not check.passed] == ["cp3, w3 never joined: run site.yml"]
+
+
 def test_names_in_the_cluster_may_differ_from_the_inventory() -> None:
     world = healthy()
     world.plan["nodes"]["w3"]["name"] = "worker-3.example.org"
