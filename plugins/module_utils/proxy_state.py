@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import ipaddress
-import json
 from typing import TypedDict
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import interface_of, parse_addresses
 
 # keepalived multiplies what the state file says by 127, and takes -254 and less for a fault.
 FAULT = -2
@@ -45,22 +46,15 @@ def backends(statistics: str) -> list[Backend]:
     ]
 
 
-def has_address(ip_json: str, address: str) -> bool:
+def holds(ip_json: str, address: str) -> bool:
     """Tell whether one of the interfaces that ``ip -json address`` shows has the address."""
-    wanted = ipaddress.ip_address(address)
-    return any(ipaddress.ip_address(info["local"]) == wanted for link in json.loads(ip_json) for info in link.get("addr_info", []) if "local" in info)
+    return interface_of(parse_addresses(ip_json), str(ipaddress.ip_address(address))) is not None
 
 
-def active_units(shown: str) -> set[str]:
-    """Return the units that are active by ``systemctl show --property=Id,ActiveState``."""
-    blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n")]
-    return {block["Id"] for block in blocks if block.get("ActiveState") == "active" and "Id" in block}
-
-
-def keepalived_state(active: bool, holds: bool, worth: int | None) -> str:
+def keepalived_state(active: bool, has_address: bool, worth: int | None) -> str:
     """Return keepalived's state: it has no other way to tell than the address itself."""
     if not active:
         return "stopped"
-    if holds:
+    if has_address:
         return "master"
     return "fault" if worth is not None and worth <= FAULT else "backup"

@@ -114,6 +114,7 @@ from typing import Any  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties, without_hidden  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
 
@@ -127,12 +128,12 @@ def validate(module: AnsibleModule, text: TextFile, words: list[str]) -> None:
     try:
         with open(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text.content)
-        code, out, err = module.run_command([trial if word == "%s" else word for word in words])
+        answer = run([trial if word == "%s" else word for word in words])
     finally:
         os.unlink(trial)
-    if code != 0:
-        said = (err or out).replace(trial, text.path).strip()
-        module.fail_json(msg=f"{text.path} was not written, `{' '.join(words)}` refuses it: {said}", rc=code)
+    if answer.rc != 0:
+        said = (answer.stderr or answer.stdout).replace(trial, text.path).strip()
+        module.fail_json(msg=f"{text.path} was not written, `{' '.join(words)}` refuses it: {said}", rc=answer.rc)
 
 
 def stale_units(module: AnsibleModule, units: list[str], paths: list[str]) -> list[str]:
@@ -140,13 +141,12 @@ def stale_units(module: AnsibleModule, units: list[str], paths: list[str]) -> li
     written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
     if not units or not written:
         return []
-    code, out, err = module.run_command(
-        ["systemctl", "show", "--property=Id,ActiveState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic", *units]
-    )
-    if code != 0:
-        module.fail_json(msg=f"systemctl does not tell the state of {', '.join(units)}: {err.strip()}", rc=code)
+    asked = ["systemctl", "show", "--property=Id,ActiveState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic", *units]
+    answer = run(asked)
+    if answer.rc != 0:
+        module.fail_json(msg=f"systemctl does not tell the state of {', '.join(units)}: {answer.stderr.strip()}", rc=answer.rc)
     boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
-    return [shown["Id"] for shown in unit_properties(out) if is_stale(shown, max(written), boot)]
+    return [shown["Id"] for shown in unit_properties(answer.stdout) if is_stale(shown, max(written), boot)]
 
 
 def main() -> None:

@@ -128,13 +128,9 @@ import socket  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_state import (  # noqa: E402
-    Backend,
-    active_units,
-    backends,
-    has_address,
-    keepalived_state,
-)
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import unit_properties  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_state import Backend, backends, holds, keepalived_state  # noqa: E402
 
 
 def read_statistics(path: str, backend: str) -> list[Backend]:
@@ -173,14 +169,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    address = module.params["address"]
-    _code, shown, _err = module.run_command(["systemctl", "show", "--property=Id,ActiveState", "haproxy.service", "keepalived.service"])
-    active = active_units(shown)
-    holds: bool | None = None
-    if address:
-        _code, addresses, _err = module.run_command(["ip", "-json", "address", "show"], check_rc=True)
+    units = unit_properties(run(["systemctl", "show", "--property=Id,ActiveState", "haproxy.service", "keepalived.service"]).stdout)
+    active = {unit["Id"] for unit in units if unit["ActiveState"] == "active"}
+    has_address: bool | None = None
+    if module.params["address"]:
         try:
-            holds = has_address(addresses, address)
+            has_address = holds(run(["ip", "-json", "address", "show"]).stdout, module.params["address"])
         except ValueError as error:
             module.fail_json(msg=f"address: {error}")
     worth = read_worth(module.params["state_file"])
@@ -188,13 +182,13 @@ def main() -> None:
     module.exit_json(
         changed=False,
         proxy={
-            "holds_vip": holds,
+            "holds_vip": has_address,
             "worth": worth,
             "haproxy": {
                 "active": "haproxy.service" in active,
                 "backends": read_statistics(module.params["socket"], module.params["backend"]),
             },
-            "keepalived": {"active": keepalived, "state": keepalived_state(keepalived, bool(holds), worth)},
+            "keepalived": {"active": keepalived, "state": keepalived_state(keepalived, bool(has_address), worth)},
         },
     )
 

@@ -117,13 +117,9 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.tls_answer import name_matches, status, subject_alt_names  # noqa: E402
 
 
-def probe(parameters: dict[str, Any], found: dict[str, Any]) -> None:
+def probe(parameters: dict[str, Any], context: ssl.SSLContext, found: dict[str, Any]) -> None:
     """Fill in what is found, as far as it goes."""
     name = parameters["server_name"] or parameters["host"]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Compared below: a certificate for another name is worth showing.
-    context.check_hostname = False
-    context.load_verify_locations(cadata=parameters["ca_certificate"])
     address = (parameters["host"], parameters["port"])
     with socket.create_connection(address, timeout=parameters["timeout"]) as plain, context.wrap_socket(plain, server_hostname=name) as server:
         found["subject_alt_names"] = subject_alt_names(server.getpeercert() or {})
@@ -152,15 +148,20 @@ def main() -> None:
         supports_check_mode=True,
     )
     found: dict[str, Any] = {"verified": False, "subject_alt_names": [], "status": None, "body": "", "error": ""}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Compared afterwards: a certificate for another name is worth showing.
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(cadata=module.params["ca_certificate"])
+    except (ssl.SSLError, ValueError) as error:
+        module.fail_json(msg=f"ca_certificate: no PEM certificate: {error}")
     begun = time.monotonic()
     try:
-        probe(module.params, found)
+        probe(module.params, context, found)
     except ssl.SSLCertVerificationError as error:
         found["error"] = f"certificate: {error.verify_message}"
     except OSError as error:
         found["error"] = (error.strerror or str(error)).lower()
-    except ValueError as error:
-        module.fail_json(msg=f"ca_certificate: {error}")
     module.exit_json(changed=False, seconds=round(time.monotonic() - begun, 3), **found)
 
 

@@ -1,0 +1,152 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A TLS server asked for a page."""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
+
+
+class Authority(NamedTuple):
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def certificate(subject: str, key: ec.EllipticCurvePrivateKey, issuer: Authority | None, names: list[x509.GeneralName], days: int) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer.certificate.subject if issuer else name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - datetime.timedelta(days=2))
+        .not_valid_after(NOW + datetime.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(issuer.key if issuer else key, hashes.SHA256())
+
+
+def authority(name: str) -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return Authority(key, certificate(name, key, None, [], 10))
+
+
+OURS, ANOTHER = authority("ours"), authority("another")
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+
+Serve = Callable[..., int]
+
+
+@pytest.fixture(name="serve")
+def server_factory(tmp_path: Path) -> Iterator[Serve]:
+    """Return what starts a TLS server on a port of 127.0.0.1 with a certificate for these names."""
+    servers: list[http.server.HTTPServer] = []
+
+    def start(names: list[str], days: int = 1) -> int:
+        key = ec.generate_private_key(ec.SECP256R1())
+        general: list[x509.GeneralName] = [
+            x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
+        ]
+        chain = certificate("server", key, OURS, general, days).public_bytes(serialization.Encoding.PEM)
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (tmp_path / "server.pem").write_bytes(private + chain)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        servers.append(server)
+        return server.server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def probe(run_module: Callable[..., dict[str, Any]], port: int, **arguments: Any) -> dict[str, Any]:
+    return run_module("tls_probe", **{"host": "127.0.0.1", "port": port, "ca_certificate": OURS.pem, "timeout": 3, **arguments})
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_right_server(serve: Serve, run_module: Callable[..., dict[str, Any]], check_mode: bool) -> None:
+    found = probe(run_module, serve(["api.example.org", "127.0.0.1"]), server_name="api.example.org", check_mode=check_mode)
+    assert not found["changed"]
+    assert (found["verified"], found["status"], found["body"], found["error"]) == (True, 200, "ok", "")
+    assert found["subject_alt_names"] == ["api.example.org", "127.0.0.1"]
+    assert 0 < found["seconds"] < 3
+
+
+def test_another_page(serve: Serve, run_module: Callable[..., dict[str, Any]]) -> None:
+    assert probe(run_module, serve(["127.0.0.1"]), path="/other")["status"] == 404
+
+
+def test_another_name(serve: Serve, run_module: Callable[..., dict[str, Any]]) -> None:
+    found = probe(run_module, serve(["old.example.org"]), server_name="api.example.org")
+    assert (found["verified"], found["status"]) == (False, 200)
+    assert found["error"] == "the certificate is not for api.example.org but for old.example.org"
+
+
+def test_another_authority(serve: Serve, run_module: Callable[..., dict[str, Any]]) -> None:
+    found = probe(run_module, serve(["127.0.0.1"]), ca_certificate=ANOTHER.pem)
+    assert (found["verified"], found["status"], found["subject_alt_names"]) == (False, None, [])
+    assert found["error"] == "certificate: unable to get local issuer certificate"
+
+
+def test_an_expired_certificate(serve: Serve, run_module: Callable[..., dict[str, Any]]) -> None:
+    assert probe(run_module, serve(["127.0.0.1"], days=-1))["error"] == "certificate: certificate has expired"
+
+
+def test_nobody_there(run_module: Callable[..., dict[str, Any]]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        found = probe(run_module, unused.getsockname()[1])
+    assert (found["verified"], found["status"], found["error"]) == (False, None, "connection refused")
+
+
+def test_one_who_says_nothing(run_module: Callable[..., dict[str, Any]]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = probe(run_module, silent.getsockname()[1], timeout=0.2)
+    assert (found["verified"], found["status"]) == (False, None)
+    assert "timed out" in found["error"]
+
+
+@pytest.mark.parametrize("pem", ["", "nonsense"])
+def test_no_certificate_authority(run_module: Callable[..., dict[str, Any]], pem: str) -> None:
+    found = probe(run_module, 1, ca_certificate=pem)
+    assert found["failed"]
+    assert found["msg"].startswith("ca_certificate: ")

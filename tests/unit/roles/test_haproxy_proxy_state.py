@@ -1,0 +1,149 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The watcher that tells keepalived what HAProxy is worth."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = Path(__file__).parents[3] / "roles" / "haproxy" / "files" / "proxy_state.py"
+SPEC = importlib.util.spec_from_file_location("proxy_state_program", SOURCE)
+assert SPEC is not None and SPEC.loader is not None
+watcher: Any = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(watcher)
+
+SERVES, EMPTY, DEAD = 0, -1, -254
+
+
+@pytest.mark.parametrize(
+    ("healthy", "known", "settled", "expected"),
+    [
+        (None, SERVES, True, DEAD),
+        (None, None, False, DEAD),
+        (False, SERVES, True, EMPTY),
+        (False, DEAD, False, EMPTY),
+        (True, DEAD, False, EMPTY),
+        (True, DEAD, True, SERVES),
+        (True, EMPTY, False, EMPTY),
+        (True, EMPTY, True, SERVES),
+        # A watcher that was started again goes by what it told before.
+        (True, SERVES, False, SERVES),
+        (True, None, False, EMPTY),
+    ],
+)
+def test_worth(healthy: bool | None, known: int | None, settled: bool, expected: int) -> None:
+    assert watcher.worth(healthy, known, settled) == expected
+
+
+class End(Exception):
+    """Ends the watcher."""
+
+
+Watch = Callable[[Sequence[tuple[bool | None, int | None]]], list[int | None]]
+
+
+@pytest.fixture(name="watch")
+def watch_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Return what runs the watcher over what HAProxy answers and what others write, a step every half second, and returns the file's values."""
+
+    def run(steps: Sequence[tuple[bool | None, int | None]]) -> list[int | None]:
+        path = tmp_path / "state"
+        seen: list[int | None] = []
+        clock = 0.0
+
+        def write(step: int) -> None:
+            if step < len(steps) and steps[step][1] is not None:
+                path.write_text(f"{steps[step][1]}\n")
+
+        def sleep(_seconds: float) -> None:
+            nonlocal clock
+            seen.append(watcher.read(str(path)))
+            clock += 0.5
+            if len(seen) == len(steps):
+                raise End
+            write(len(seen))
+
+        monkeypatch.setattr(watcher, "ask", lambda _port: steps[len(seen)][0])
+        monkeypatch.setattr(watcher.time, "sleep", sleep)
+        monkeypatch.setattr(watcher.time, "monotonic", lambda: clock)
+        write(0)
+        with pytest.raises(End):
+            watcher.main(1, str(path), 2.0)
+        return seen
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param([(None, None), (False, None), *[(True, None)] * 5], [DEAD, EMPTY, EMPTY, EMPTY, EMPTY, SERVES, SERVES], id="it settles"),
+        pytest.param([(True, SERVES), (True, None)], [SERVES, SERVES], id="what was told before the watcher was started stands"),
+        pytest.param([(True, SERVES), (False, None), (True, None)], [SERVES, EMPTY, EMPTY], id="no API server"),
+        pytest.param(
+            [(True, SERVES), (True, DEAD), *[(True, None)] * 5], [SERVES, EMPTY, EMPTY, EMPTY, EMPTY, SERVES, SERVES],
+            id="HAProxy died and was back before the watcher noticed",
+        ),
+        pytest.param(
+            [(True, SERVES), (True, EMPTY), *[(True, None)] * 4], [SERVES, EMPTY, EMPTY, EMPTY, EMPTY, SERVES], id="HAProxy is about to stop",
+        ),
+        pytest.param([(True, None), (True, None), (False, None), *[(True, None)] * 4], [EMPTY] * 6 + [SERVES], id="a bad moment begins it anew"),
+    ],
+)  # fmt: skip
+def test_over_time(watch: Watch, steps: list[tuple[bool | None, int | None]], expected: list[int | None]) -> None:
+    assert watch(steps) == expected
+
+
+@pytest.mark.parametrize(("content", "expected"), [("-254\n", -254), ("0\n", 0), ("", None), ("x", None)])
+def test_read(tmp_path: Path, content: str, expected: int | None) -> None:
+    (tmp_path / "state").write_text(content)
+    assert watcher.read(str(tmp_path / "state")) == expected
+
+
+def test_read_no_file(tmp_path: Path) -> None:
+    assert watcher.read(str(tmp_path / "state")) is None
+
+
+@pytest.fixture(name="listener")
+def a_listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        # HAProxy's own answers of monitor-uri.
+        (b"HTTP/1.0 200 OK\r\nCache-Control: no-cache\r\n", True),
+        (b"HTTP/1.0 503 Service Unavailable\r\nCache-Control: no-cache\r\n", False),
+        (b"", None),
+    ],
+)
+def test_ask(listener: socket.socket, answer: bytes, expected: bool | None) -> None:
+    def reply() -> None:
+        connection, _peer = listener.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(answer)
+
+    threading.Thread(target=reply, daemon=True).start()
+    assert watcher.ask(listener.getsockname()[1]) is expected
+
+
+def test_ask_one_who_hangs(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "TIMEOUT", 0.05)
+    assert watcher.ask(listener.getsockname()[1]) is None
+
+
+def test_ask_nobody() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert watcher.ask(unused.getsockname()[1]) is None
