@@ -1,0 +1,53 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text files that are whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import text_files
+from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import Found, TextFile
+
+WANTED = TextFile("/etc/x", "text\n", 0o644)
+
+
+@pytest.mark.parametrize(
+    ("found", "as_wanted"),
+    [
+        (Found("text\n", 0o644, True), True),
+        (Found("text", 0o644, True), False),
+        (Found("text\n", 0o600, True), False),
+        (Found("text\n", 0o644, False), False),
+        (Found(None, 0, False), False),
+    ],
+)
+def test_is_as_wanted(found: Found, as_wanted: bool) -> None:
+    assert text_files.is_as_wanted(WANTED, found) is as_wanted
+
+
+def test_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _descriptor, user, group: owners.append((user, group)))
+    file = TextFile(str(tmp_path / "new/directory/x.conf"), "größe\r\n", 0o600)
+    text_files.write(file)
+    found = text_files.look(file.path)
+    assert (found.content, found.mode) == (file.content, file.mode)
+    assert owners == [(0, 0)]
+    assert os.listdir(tmp_path / "new/directory") == ["x.conf"]
+
+
+def test_look_at_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert text_files.look(str(tmp_path / "missing")).content is None
+    assert text_files.look(str(tmp_path / "file/below")).content is None
+
+
+def test_difference() -> None:
+    shown = text_files.difference(WANTED, Found("old\n", 0o644, True))
+    assert (shown["before"], shown["after"], shown["after_header"]) == ("old\n", "text\n", "/etc/x")
+    assert text_files.difference(WANTED, Found(None, 0, False))["before"] == ""

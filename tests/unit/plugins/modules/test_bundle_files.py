@@ -1,0 +1,79 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the node does with files of a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.quorum.kubeadm.plugins.modules import bundle_files
+
+from .conftest import RunModule
+
+SUMS = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("kubelet", "kubeadm")}
+
+
+@pytest.fixture(autouse=True)
+def everything_is_roots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be root's whoever runs the test."""
+    monkeypatch.setattr(os, "fchown", lambda *_: None)
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    monkeypatch.setattr(bundle_files, "has_mode", lambda path, mode: os.stat(path).st_mode & 0o7777 == mode)
+
+
+@pytest.fixture(name="arguments")
+def make_arguments(tmp_path: Path) -> dict[str, Any]:
+    """Return what the action asks for: two files, of which one is there."""
+    (tmp_path / "kubelet").write_text("kubelet")
+    (tmp_path / "kubelet").chmod(0o755)
+    return {"path": "/bundle", "files": [{"src": f"bin/{name}", "dest": str(tmp_path / name), "_sha256": SUMS[name]} for name in SUMS]}
+
+
+def test_asking(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:
+    answer = run_module("bundle_files", **arguments)
+    assert (answer["changed"], answer["installed"], answer["_missing"]) == (True, [str(tmp_path / "kubeadm")], [SUMS["kubeadm"]])
+    assert not (tmp_path / "kubeadm").exists()
+
+
+def test_installing(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    (staging / SUMS["kubeadm"]).write_text("kubeadm")
+    answer = run_module("bundle_files", **arguments, _staging=str(staging))
+    assert (answer["changed"], answer["installed"], answer["_missing"]) == (True, [str(tmp_path / "kubeadm")], [])
+    assert (tmp_path / "kubeadm").read_text() == "kubeadm"
+    assert run_module("bundle_files", **arguments)["changed"] is False
+
+
+def test_damaged_on_the_way(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / SUMS["kubeadm"]).write_text("kubeax")
+    answer = run_module("bundle_files", **arguments, _staging=str(tmp_path))
+    assert answer["failed"]
+    assert answer["msg"].startswith("Bundle /bundle: bin/kubeadm has SHA-256")
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_wrong_mode(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path, check_mode: bool) -> None:
+    (tmp_path / "kubelet").chmod(0o700)
+    arguments["files"].pop()
+    answer = run_module("bundle_files", check_mode, **arguments)
+    assert (answer["installed"], answer["_missing"]) == ([str(tmp_path / "kubelet")], [])
+    assert (tmp_path / "kubelet").stat().st_mode & 0o7777 == (0o700 if check_mode else 0o755)
+
+
+def test_unit_that_runs_an_older_file(run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_files, "stale_units", lambda _run, units, _paths: units)
+    arguments["files"].pop()
+    answer = run_module("bundle_files", **arguments, units=["kubelet.service"])
+    assert (answer["changed"], answer["installed"], answer["stale_units"]) == (True, [], ["kubelet.service"])
+
+
+def test_without_the_action(run_module: RunModule) -> None:
+    answer = run_module("bundle_files", path="/bundle", files=[{"src": "bin/kubelet", "dest": "/usr/bin/"}])
+    assert "works through its action plugin" in answer["msg"]
