@@ -48,6 +48,12 @@ def test_the_captured_cases_are_those_that_matter() -> None:
     assert meanwhile["before"][0]["metadata"]["resourceVersion"] != meanwhile["after"][0]["metadata"]["resourceVersion"]
 
 
+def test_an_object_made_anew_within_the_same_second_is_changed() -> None:
+    (before,) = CASES["nothing"]["before"]
+    after = {**before, "metadata": {**before["metadata"], "uid": "another"}}
+    assert [change.result for change in compare([before], [after], MANAGER)] == ["changed"]
+
+
 @pytest.mark.parametrize(
     ("documents", "names"),
     [
