@@ -28,3 +28,10 @@ def is_stale(properties: dict[str, str], written: float, boot: float) -> bool:
         return False
     loaded = boot + int(properties.get("StateChangeTimestampMonotonic") or 0) / 1e6
     return written > loaded or properties.get("NeedDaemonReload") == "yes" or properties.get("ReloadResult", "success") != "success"
+
+
+def is_idle(properties: dict[str, str]) -> bool:
+    """Tell whether an installed unit does not run, or would not after a reboot; a unit that others start cannot be enabled."""
+    return properties.get("LoadState") != "not-found" and (
+        properties.get("ActiveState") not in ("active", "reloading") or properties.get("UnitFileState") == "disabled"
+    )

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Writes a set of files, owned by root, each validated and put in place atomically, in the order given.
   - Compares the whole set in one call, so a daemon with a main file, a unit drop-in and a certificate costs one task.
-  - Missing parent directories are made, so check mode works on a host where the daemon is not installed yet.
+  - Missing parent directories are made, so it works on a host where the daemon is not installed yet, in check mode too.
   - Reports a change as well when a running unit has not been loaded since its files were written, or failed to. A handler that a killed
     run never reached, or that failed, is then notified by the next one.
 options:
@@ -36,7 +36,9 @@ options:
         type: str
         default: "0644"
       validate:
-        description: A command, word by word, that must succeed before the file is put in place; C(%s) stands for its temporary name.
+        description:
+          - A command, word by word, that must succeed before the file is put in place; C(%s) stands for its temporary name.
+          - Not run where there is no such command. Files can be written before the daemon is installed, so that it never runs without them.
         type: list
         elements: str
         default: []
@@ -89,7 +91,13 @@ EXAMPLES = r"""
         validate: [haproxy, -c, -f, "%s"]
     units: [haproxy.service]
     secrets: ["{{ haproxy_statistics_password }}"]
+  register: configured
   notify: Reload HAProxy
+
+- name: Install HAProxy
+  ansible.builtin.apt:
+    name: haproxy
+  when: configured.missing_units | length > 0
 """
 
 RETURN = r"""
@@ -105,17 +113,30 @@ stale_units:
   type: list
   elements: str
   sample: [haproxy.service]
+missing_units:
+  description: The units of which there is no unit file yet, so what brings them has to be installed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+idle_units:
+  description: The other units that do not run, or are not enabled.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import os  # noqa: E402
+import shutil  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties, without_hidden  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import environment, run  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_idle, is_stale, unit_properties, without_hidden  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
 
 
@@ -136,17 +157,15 @@ def validate(module: AnsibleModule, text: TextFile, words: list[str]) -> None:
         module.fail_json(msg=f"{text.path} was not written, `{' '.join(words)}` refuses it: {said}", rc=answer.rc)
 
 
-def stale_units(module: AnsibleModule, units: list[str], paths: list[str]) -> list[str]:
-    """Return the units that run with files older than those on the disk."""
-    written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
-    if not units or not written:
+def look_at(module: AnsibleModule, units: list[str]) -> list[dict[str, str]]:
+    """Return what systemd says of the units."""
+    if not units:
         return []
-    asked = ["systemctl", "show", "--property=Id,ActiveState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic", *units]
-    answer = run(asked)
+    properties = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic"
+    answer = run(["systemctl", "show", f"--property={properties}", *units])
     if answer.rc != 0:
         module.fail_json(msg=f"systemctl does not tell the state of {', '.join(units)}: {answer.stderr.strip()}", rc=answer.rc)
-    boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
-    return [shown["Id"] for shown in unit_properties(answer.stdout) if is_stale(shown, max(written), boot)]
+    return unit_properties(answer.stdout)
 
 
 def main() -> None:
@@ -174,7 +193,10 @@ def main() -> None:
     files: list[dict[str, Any]] = module.params["files"]
     try:
         # Asked before anything is written: what is written now is told by the change itself.
-        stale = stale_units(module, module.params["units"], [file["path"] for file in files])
+        units = look_at(module, module.params["units"])
+        written = max((os.stat(file["path"]).st_mtime for file in files if os.path.exists(file["path"])), default=0.0)
+        boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+        stale = [unit["Id"] for unit in units if is_stale(unit, written, boot)]
         directories = [path for path in module.params["directories"] if not os.path.isdir(path)]
         wanted = [(TextFile(file["path"], file["content"], int(file["mode"], 8)), file) for file in files]
         pending = [(text, file, found) for text, file in wanted if not is_as_wanted(text, found := look(text.path))]
@@ -182,7 +204,7 @@ def main() -> None:
             for path in directories:
                 os.makedirs(path, mode=0o755)
             for text, file, _found in pending:
-                if file["validate"]:
+                if file["validate"] and shutil.which(file["validate"][0], path=environment()["PATH"]):
                     validate(module, text, file["validate"])
                 write(text)
                 module.set_default_selinux_context(text.path, False)
@@ -192,6 +214,8 @@ def main() -> None:
         changed=bool(pending or directories or stale),
         files=[text.path for text, _file, _found in pending],
         stale_units=stale,
+        missing_units=[unit["Id"] for unit in units if unit["LoadState"] == "not-found"],
+        idle_units=[unit["Id"] for unit in units if is_idle(unit)],
         diff=[without_hidden(difference(text, found), file["hidden"]) for text, file, found in pending],
     )
 

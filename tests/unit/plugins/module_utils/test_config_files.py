@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties, without_hidden
+from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_idle, is_stale, unit_properties, without_hidden
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "proxy"
 BOOT = 1_795_440_000.0
@@ -43,6 +43,25 @@ LOADED = {"ActiveState": "active", "NeedDaemonReload": "no", "ReloadResult": "su
 )
 def test_is_stale(change: dict[str, str], written: float, stale: bool) -> None:
     assert is_stale({**LOADED, **change}, BOOT + written, BOOT) is stale
+
+
+@pytest.mark.parametrize(
+    ("load", "active", "file", "idle"),
+    [
+        ("loaded", "active", "enabled", False),
+        ("loaded", "reloading", "enabled", False),
+        # Started by another unit: it cannot be enabled.
+        ("loaded", "active", "static", False),
+        ("loaded", "active", "disabled", True),
+        ("loaded", "inactive", "enabled", True),
+        ("loaded", "failed", "enabled", True),
+        ("loaded", "activating", "enabled", True),
+        ("masked", "inactive", "masked", True),
+        ("not-found", "inactive", "", False),
+    ],
+)
+def test_is_idle(load: str, active: str, file: str, idle: bool) -> None:
+    assert is_idle({"LoadState": load, "ActiveState": active, "UnitFileState": file}) is idle
 
 
 def test_without_hidden() -> None:

@@ -54,6 +54,12 @@ def test_refused_content_is_not_written(run_module: RunModule, tmp_path: Path) -
     assert [found.name for found in tmp_path.iterdir()] == ["f"]
 
 
+def test_content_for_a_daemon_that_is_still_to_be_installed(run_module: RunModule, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    assert run_module("config_files", files=[{"path": str(path), "content": "after", "validate": ["no-such-daemon", "-t", "%s"]}])["changed"]
+    assert path.read_text() == "after"
+
+
 def test_accepted_content_is_written(run_module: RunModule, tmp_path: Path) -> None:
     path = tmp_path / "f"
     assert run_module("config_files", files=[{"path": str(path), "content": "after", "validate": ["grep", "-x", "after", "%s"]}])["changed"]
@@ -80,13 +86,22 @@ def test_a_unit_that_has_not_read_its_files(run_module: RunModule, tmp_path: Pat
     """A run that was killed before its handler leaves the file as it should be and the daemon as it was."""
     path = tmp_path / "f"
     path.write_text("as it should be")
-    loaded = "Id={}\nActiveState=active\nNeedDaemonReload=no\nReloadResult=success\nStateChangeTimestampMonotonic={}\n"
+    loaded = "Id={}\nLoadState=loaded\nActiveState=active\nNeedDaemonReload=no\nReloadResult=success\nStateChangeTimestampMonotonic={}\n"
     later = f"{10**15}"
     monkeypatch.setattr(config_files, "run", lambda argv: Result(0, loaded.format(argv[-2], "1") + "\n" + loaded.format(argv[-1], later), ""))
     found = run_module(
         "config_files", check_mode=check_mode, files=[{"path": str(path), "content": "as it should be"}], units=["haproxy.service", "other.service"]
     )
     assert (found["changed"], found["files"], found["stale_units"]) == (True, [], ["haproxy.service"])
+    assert found["missing_units"] == found["idle_units"] == []
+
+
+def test_units_to_install_and_to_start(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f").write_text("")
+    shown = "Id=haproxy.service\nLoadState=not-found\nActiveState=inactive\n\nId=keepalived.service\nLoadState=loaded\nActiveState=failed\n"
+    monkeypatch.setattr(config_files, "run", lambda _argv: Result(0, shown, ""))
+    found = run_module("config_files", files=[{"path": str(tmp_path / "f"), "content": ""}], units=["haproxy.service", "keepalived.service"])
+    assert (found["changed"], found["missing_units"], found["idle_units"]) == (False, ["haproxy.service"], ["keepalived.service"])
 
 
 def test_no_systemd(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
