@@ -6,7 +6,6 @@ Usage: make.py kubernetes|containerd BUNDLE OUTPUT. Needs dpkg-deb and gpg. The 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -19,8 +18,18 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "roles/kubernetes/templates"
-ARCHITECTURE = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, check=True, text=True).stdout.strip()
 START = "#!/bin/sh\nset -e\nsystemctl daemon-reload\nsystemctl enable --now {unit}\n"
+
+
+def run(*command: str | Path) -> str:
+    """Run a command that has to succeed, and return what it says."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, check=False, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
+    return done.stdout.strip()
+
+
+ARCHITECTURE = run("dpkg", "--print-architecture")
 
 
 class Package(NamedTuple):
@@ -90,13 +99,6 @@ def release(directory: Path, lists: Mapping[str, str], fields: Mapping[str, str]
     run("gpg", "--homedir", key, "--batch", "--armor", "--detach-sign", "--output", directory / "Release.gpg", directory / "Release")
 
 
-def run(*command: str | Path) -> None:
-    """Run a command, silently while all goes well."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, check=False, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
-
-
 def kubernetes(version: str) -> list[Package]:
     """Return the packages of pkgs.k8s.io, and newer ones that nobody must install."""
     unit, dropin = (UNITS / "kubelet.service.j2").read_text(), (UNITS / "10-kubeadm.conf.j2").read_text()
@@ -152,17 +154,18 @@ def suite(root: Path, name: str, packages: list[Package], bundle: Path, key: Pat
 
 def main(what: str, bundle: Path, output: Path) -> None:
     """Make the repositories, with the key beside each."""
-    version = json.loads((bundle / "bundle.json").read_text())["release"]
     with tempfile.TemporaryDirectory() as home:
         key = Path(home)
         run("gpg", "--homedir", key, "--batch", "--passphrase", "", "--quick-generate-key", "lab@example.com", "ed25519", "sign", "1d")
         if what == "kubernetes":
+            version = run(bundle / "bin/kubeadm", "version", "--output", "short").removeprefix("v")
             root = output / f"core:/stable:/v{version.rpartition('.')[0]}/deb"
             flat(root, kubernetes(version), bundle, key)
             keys = [root / "Release.key"]
         else:
-            flat(output / "distribution", containerd("containerd", "2.3.7~ds1-1"), bundle, key)
-            suite(output / "docker/debian", "bookworm", containerd("containerd.io", "2.3.7-1~debian.12~bookworm"), bundle, key)
+            version = run(bundle / "bin/containerd", "--version").split()[2].partition("+")[0]
+            flat(output / "distribution", containerd("containerd", f"{version}~ds1-1"), bundle, key)
+            suite(output / "docker/debian", "bookworm", containerd("containerd.io", f"{version}-1~debian.12~bookworm"), bundle, key)
             keys = [output / "distribution/Release.key", output / "docker/debian/gpg"]
         for path in keys:
             run("gpg", "--homedir", key, "--armor", "--output", path, "--export")
