@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 
-def without_hidden(diff: dict[str, str], pattern: str | None) -> dict[str, str]:
-    """Return a diff in which what the pattern matches is not shown, on neither side."""
-    return diff if pattern is None else {side: re.sub(pattern, "********", text) for side, text in diff.items()}
+def without_hidden(text: str, pattern: str | None) -> str:
+    """Return a text without what the pattern matches."""
+    return text if pattern is None else re.sub(pattern, "********", text)
 
 
 def unit_properties(text: str) -> list[dict[str, str]]:

@@ -30,7 +30,9 @@ options:
       content:
         description: What the file contains, for instance rendered by the lookup P(ansible.builtin.template#lookup).
         type: str
-        required: true
+      secret_content:
+        description: The same for a file with a secret in it. Shown nowhere, but in a diff without what O(files[].hidden) matches.
+        type: str
       mode:
         description: Permissions, as an octal string.
         type: str
@@ -43,8 +45,7 @@ options:
         elements: str
         default: []
       hidden:
-        description:
-          - A regular expression; what it matches is not shown in a diff. O(secrets) cannot hide a secret that the file had before.
+        description: A regular expression for the secrets of O(files[].secret_content), those of now and those that the file had before.
         type: str
   directories:
     description: Directories that must exist besides those the files are in, for instance one below C(/run) that a daemon expects.
@@ -53,11 +54,6 @@ options:
     default: []
   units:
     description: The systemd units that read these files.
-    type: list
-    elements: str
-    default: []
-  secrets:
-    description: Strings within the files that must not be shown, neither in the output nor in a diff.
     type: list
     elements: str
     default: []
@@ -85,12 +81,11 @@ EXAMPLES = r"""
           [Service]
           Restart=always
       - path: /etc/haproxy/haproxy.cfg
-        content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
+        secret_content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
         mode: "0600"
         hidden: (?<=insecure-password ).*
         validate: [haproxy, -c, -f, "%s"]
     units: [haproxy.service]
-    secrets: ["{{ haproxy_statistics_password }}"]
   register: configured
   notify: Reload HAProxy
 
@@ -140,7 +135,13 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
 
 
-def validate(module: AnsibleModule, text: TextFile, words: list[str]) -> None:
+def content_of(file: dict[str, Any]) -> str:
+    """Return what a file is to contain."""
+    content: str = file["content"] if file["secret_content"] is None else file["secret_content"]
+    return content
+
+
+def validate(module: AnsibleModule, text: TextFile, words: list[str], hidden: str | None) -> None:
     """Fail, with the daemon's own words, when the daemon refuses the content."""
     directory = os.path.dirname(text.path)
     os.makedirs(directory, mode=0o755, exist_ok=True)
@@ -153,7 +154,7 @@ def validate(module: AnsibleModule, text: TextFile, words: list[str]) -> None:
     finally:
         os.unlink(trial)
     if answer.rc != 0:
-        said = (answer.stderr or answer.stdout).replace(trial, text.path).strip()
+        said = without_hidden((answer.stderr or answer.stdout).replace(trial, text.path).strip(), hidden)
         module.fail_json(msg=f"{text.path} was not written, `{' '.join(words)}` refuses it: {said}", rc=answer.rc)
 
 
@@ -178,15 +179,18 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "path": {"type": "path", "required": True},
-                    "content": {"type": "str", "required": True},
+                    "content": {"type": "str"},
+                    "secret_content": {"type": "str", "no_log": True},
                     "mode": {"type": "str", "default": "0644"},
                     "validate": {"type": "list", "elements": "str", "default": []},
                     "hidden": {"type": "str"},
                 },
+                "required_one_of": [("content", "secret_content")],
+                "mutually_exclusive": [("content", "secret_content")],
+                "required_by": {"secret_content": "hidden"},
             },
             "directories": {"type": "list", "elements": "path", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
-            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
         },
         supports_check_mode=True,
     )
@@ -198,14 +202,14 @@ def main() -> None:
         boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
         stale = [unit["Id"] for unit in units if is_stale(unit, written, boot)]
         directories = [path for path in module.params["directories"] if not os.path.isdir(path)]
-        wanted = [(TextFile(file["path"], file["content"], int(file["mode"], 8)), file) for file in files]
+        wanted = [(TextFile(file["path"], content_of(file), int(file["mode"], 8)), file) for file in files]
         pending = [(text, file, found) for text, file in wanted if not is_as_wanted(text, found := look(text.path))]
         if not module.check_mode:
             for path in directories:
                 os.makedirs(path, mode=0o755)
             for text, file, _found in pending:
                 if file["validate"] and shutil.which(file["validate"][0], path=environment()["PATH"]):
-                    validate(module, text, file["validate"])
+                    validate(module, text, file["validate"], file["hidden"])
                 write(text)
                 module.set_default_selinux_context(text.path, False)
     except OSError as error:
@@ -216,7 +220,9 @@ def main() -> None:
         stale_units=stale,
         missing_units=[unit["Id"] for unit in units if unit["LoadState"] == "not-found"],
         idle_units=[unit["Id"] for unit in units if is_idle(unit)],
-        diff=[without_hidden(difference(text, found), file["hidden"]) for text, file, found in pending],
+        diff=[
+            {side: without_hidden(part, file["hidden"]) for side, part in difference(text, found).items()} for text, file, found in pending
+        ],
     )
 
 

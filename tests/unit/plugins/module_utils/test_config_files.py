@@ -64,9 +64,13 @@ def test_is_idle(load: str, active: str, file: str, idle: bool) -> None:
     assert is_idle({"LoadState": load, "ActiveState": active, "UnitFileState": file}) is idle
 
 
-def test_without_hidden() -> None:
-    diff = {"before_header": "f", "after_header": "f", "before": "user a insecure-password 'old'\nbind x\n", "after": "user a insecure-password new\nbind y\n"}
-    shown = without_hidden(diff, "(?<=insecure-password ).*")
-    assert shown["before"] == "user a insecure-password ********\nbind x\n"
-    assert shown["after"] == "user a insecure-password ********\nbind y\n"
-    assert without_hidden(diff, None) == diff
+@pytest.mark.parametrize(
+    ("text", "pattern", "shown"),
+    [
+        ("user a insecure-password 'old'\nbind x\n", "(?<=insecure-password ).*", "user a insecure-password ********\nbind x\n"),
+        ("bind x\n", "(?<=insecure-password ).*", "bind x\n"),
+        ("user a insecure-password 'old'\n", None, "user a insecure-password 'old'\n"),
+    ],
+)
+def test_without_hidden(text: str, pattern: str | None, shown: str) -> None:
+    assert without_hidden(text, pattern) == shown

@@ -67,18 +67,32 @@ def test_accepted_content_is_written(run_module: RunModule, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_no_secret_is_shown(run_module: RunModule, tmp_path: Path, check_mode: bool) -> None:
+@pytest.mark.parametrize(("earlier", "present"), [("earlier-secret", "present-secret"), ("a", "p")])
+def test_no_secret_is_shown(run_module: RunModule, tmp_path: Path, check_mode: bool, earlier: str, present: str) -> None:
+    """A short one does not spoil what else is returned."""
     path = tmp_path / "f"
-    path.write_text("password earlier-secret\n")
-    shown = run_module(
-        "config_files",
-        check_mode=check_mode,
-        files=[{"path": str(path), "content": "password present-secret\n", "hidden": "(?<=password ).*"}],
-        secrets=["present-secret"],
-    )
-    assert shown["changed"]
-    assert shown["diff"] == [{"before_header": str(path), "after_header": str(path), "before": "password ********\n", "after": "password ********\n"}]
-    assert "-secret" not in json.dumps(shown)
+    path.write_text(f"bind *:80\npassword {earlier}\n")
+    file = {"path": str(path), "secret_content": f"bind *:81\npassword {present}\n", "hidden": "(?<=password ).*"}
+    shown = run_module("config_files", check_mode=check_mode, files=[file])
+    assert (shown["changed"], shown["files"]) == (True, [str(path)])
+    headers = {"before_header": str(path), "after_header": str(path)}
+    assert shown["diff"] == [{**headers, "before": "bind *:80\npassword ********\n", "after": "bind *:81\npassword ********\n"}]
+    assert "password p" not in json.dumps(shown)
+    assert "password e" not in json.dumps(shown)
+
+
+def test_no_secret_is_shown_by_a_daemon_that_refuses_it(run_module: RunModule, tmp_path: Path) -> None:
+    file = {"path": str(tmp_path / "f"), "secret_content": "password s3cret\n", "hidden": "(?<=password ).*", "validate": ["grep", "-L", ".", "%s"]}
+    assert run_module("config_files", files=[file])["changed"]
+    refused = run_module("config_files", files=[{**file, "secret_content": "password s4cret\n", "validate": ["sh", "-c", 'cat "$0" >&2; false', "%s"]}])
+    assert refused["failed"]
+    assert "refuses it: password ********" in refused["msg"]
+
+
+def test_a_secret_without_its_pattern(run_module: RunModule, tmp_path: Path) -> None:
+    refused = run_module("config_files", files=[{"path": str(tmp_path / "f"), "secret_content": "password s3cret\n"}])
+    assert refused["failed"]
+    assert "hidden" in refused["msg"]
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
