@@ -234,6 +234,14 @@ def revoke(check_mode: bool, kubectl: Kubectl) -> Outcome:
     return Outcome(changed=bool(ids) or certificates, deleted_tokens=ids, deleted_certificates=certificates)
 
 
+def foresee(params: Mapping[str, Any]) -> Outcome:
+    """Return what a run would do here once this host is a control plane, which a check run before `kubeadm init` cannot wait for."""
+    if params["state"] == "absent":
+        return Outcome(changed=False, deleted_tokens=[], deleted_certificates=False)
+    facts = JoinFacts(endpoint=params["endpoint"] or "", token=None, ca_cert_hashes=[], certificate_key=None, control_plane=params["control_plane"])
+    return Outcome(changed=True, credentials=facts, deleted_tokens=[], deleted_certificates=False)
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(
@@ -255,7 +263,11 @@ def main() -> None:
         module.exit_json(**mint(params, module.check_mode, run, kubectl))
     except KubeadmError as error:
         module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
-    except (CertificateError, KubectlError, NoControlPlane, OSError) as error:
+    except NoControlPlane as error:
+        if module.check_mode:
+            module.exit_json(**foresee(params))
+        module.fail_json(msg=redact(str(error)))
+    except (CertificateError, KubectlError, OSError) as error:
         module.fail_json(msg=redact(str(error)))
 
 

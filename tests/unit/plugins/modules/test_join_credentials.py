@@ -189,3 +189,16 @@ def test_main_on_a_machine_that_is_no_control_plane(
     monkeypatch.setattr(control_plane.local_kubectl, "__defaults__", (tmp_path,))
     answer = run_module("join_credentials", state=state)
     assert answer["failed"] and "this host is no control plane" in answer["msg"]
+
+
+@pytest.mark.parametrize(
+    ("state", "changed", "credentials"),
+    [
+        ("present", True, {"endpoint": "api.lab.test:16443", "token": None, "ca_cert_hashes": [], "certificate_key": None, "control_plane": True}),
+        ("absent", False, None),
+    ],
+)
+def test_a_check_before_there_is_a_cluster_foresees(state: str, changed: bool, credentials: dict[str, object] | None) -> None:
+    """A check run of a whole cluster gets here before `kubeadm init` ran."""
+    outcome = join_credentials.foresee({"state": state, "endpoint": "api.lab.test:16443", "control_plane": True})
+    assert (outcome["changed"], outcome.get("credentials")) == (changed, credentials)
