@@ -13,7 +13,7 @@ help: ## List these commands
 demo: ## Build a highly available cluster of six local containers and show it
 	@lab/demo
 
-clean: ## Take the demo's containers, network and firewall rules away; the cache stays
+clean: ## Take the demo's containers and network away; the cache stays
 	@lab/clean
 
 setup: ## Install what the lab and the tests need (the other commands do it themselves)

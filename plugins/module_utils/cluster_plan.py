@@ -201,9 +201,10 @@ def router_id(address: int) -> int:
 def priorities(count: int) -> list[int]:
     """VRRP priorities, highest first, as far apart as they can be up to 50.
 
-    Backups with alike priorities take over together and fight for the address, which costs seconds.
+    Backups with alike priorities take over together and fight for the address, which costs seconds. All lie within 126: the role keepalived
+    takes 127 from a proxy without an API server, which must then rank below every one that has some.
     """
-    distance = min(50, 253 // max(1, count - 1))
+    distance = min(50, 126 // max(1, count - 1))
     highest = max(200, 1 + distance * (count - 1))
     return [highest - distance * position for position in range(count)]
 

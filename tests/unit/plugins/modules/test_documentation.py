@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
-MODULES = ["node_info", "cluster_info", "kubeadm_init", "kubeadm_join", "join_credentials"]
+MODULES = [
+    "cluster_info",
+    "config_files",
+    "hosts_entries",
+    "join_credentials",
+    "kubeadm_init",
+    "kubeadm_join",
+    "node_info",
+    "proxy_info",
+    "tls_probe",
+]
 
 
 class Seen(Exception):
