@@ -1,0 +1,218 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long each single fault can cost: the timing model of keepalived, HAProxy and etcd as the roles configure them.
+
+An outage lasts from the start of the last request that succeeded before the first failure to the start of the first one after which none
+fails. What is computed here is its upper bound for a client that asks all the time; a client that asks every 50 ms measures up to two of
+those more (`measurable`). All times are milliseconds.
+
+Where the formulas come from:
+
+keepalived
+    A backup waits for `3 * advert + skew` after the last advert it heard (RFC 5798, 6.1), and its skew is `(256 - priority) * advert / 256`:
+    the fault that strikes right after an advert costs all of it. Version 2 has a skew of `(256 - priority) / 256` seconds, whatever the
+    advert. A holder that lets go says so with an advert of priority 0, after which the next one waits for its skew alone. The successor is
+    the highest of the others, so the highest but one is the slowest successor there is after a single fault.
+HAProxy
+    A check begins `inter` after the last one ended, or `fastinter` after it while a server is between up and down. A connection that is
+    refused fails a check at once. Connecting and the TLS handshake may take `min(inter, timeout connect)`, the answer after that
+    `timeout check`. So a server that went silent right after a good check is out after `inter`, `fall` time-outs, and `fastinter` between
+    them. `on-marked-down shutdown-sessions` then ends what waits for it. A connection that nobody takes goes to another server after
+    `timeout connect` (`option redispatch 1`), and one that is refused goes there at once.
+The watcher of the role haproxy
+    A proxy that dies is told to keepalived by systemd, an event. One that hangs is asked every `PAUSE` and given `TIMEOUT` to answer.
+etcd
+    A follower calls an election when it has heard nothing for one to two election time-outs (raft draws it anew each time), counted in
+    ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Iterable, NamedTuple, Sequence
+
+
+def _input(default: Any, name: str) -> Any:
+    """A field and where a user sets it; what no role lets them set is named by its file."""
+    return field(default=default, metadata={"input": name})
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Every wait that is configured, in milliseconds, as the roles have it by default."""
+
+    advert: int = _input(100, "keepalived_advert_interval")
+    priorities: tuple[int, ...] = _input((200, 150, 100), "keepalived_priority")
+    vrrp_version: int = _input(3, "vrrp_version in keepalived.conf")
+    announce_again: int = _input(1000, "vrrp_garp_master_refresh in keepalived.conf")
+    keepalived_restart: int = _input(100, "RestartSec of keepalived.service")
+    check_interval: int = _input(150, "haproxy_check_interval")
+    check_fast_interval: int = _input(75, "haproxy_check_fast_interval")
+    check_timeout: int = _input(250, "haproxy_check_timeout")
+    check_fall: int = _input(3, "haproxy_check_fall")
+    connect_timeout: int = _input(200, "haproxy_connect_timeout")
+    redispatch: bool = _input(True, "option redispatch in haproxy.cfg")
+    watch_pause: int = _input(100, "PAUSE of proxy-state")
+    watch_timeout: int = _input(500, "TIMEOUT of proxy-state")
+    settling: int = _input(2000, "the settling time of proxy-state")
+    etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
+    etcd_election: int = _input(1000, "election-timeout of etcd")
+    reaction: int = _input(50, "what machines need to do anything at all")
+
+
+INPUTS = {one.name: str(one.metadata["input"]) for one in fields(Timings)}
+
+
+class Term(NamedTuple):
+    """A part of a wait."""
+
+    what: str
+    milliseconds: float
+    inputs: tuple[str, ...]
+    """The names of fields of Timings."""
+
+
+class WorstCase(NamedTuple):
+    """What one fault costs at worst."""
+
+    fault: str
+    noticed_by: str
+    terms: tuple[Term, ...]
+    budgeted: bool = True
+
+    @property
+    def milliseconds(self) -> float:
+        """The whole wait, in whole milliseconds; infinite when it ends with the fault only."""
+        total = sum(term.milliseconds for term in self.terms)
+        return total if math.isinf(total) else math.ceil(round(total, 6))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The users' names of all that makes it longer, the longest term's first."""
+        longest = sorted(self.terms, key=lambda term: -term.milliseconds)
+        return tuple(dict.fromkeys(INPUTS[name] for term in longest if term.milliseconds > 0 for name in term.inputs))
+
+    @property
+    def computed_from(self) -> str:
+        """The sum in words."""
+        shown = [f"{term.what} {'∞' if math.isinf(term.milliseconds) else format(term.milliseconds, '.0f')}" for term in self.terms if term.milliseconds > 0]
+        return " + ".join(shown) or "nothing"
+
+
+class Refusal(NamedTuple):
+    """A fault that costs more than the budget, and what to lower."""
+
+    fault: str
+    milliseconds: float
+    budget: int
+    inputs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        costs = "as long as it lasts" if math.isinf(self.milliseconds) else f"up to {self.milliseconds:.0f} ms"
+        remedy = f"lower {', '.join(self.inputs)}" if self.inputs else "no input makes it less"
+        return f"{self.fault} costs {costs}, the budget is {self.budget} ms: {remedy}"
+
+
+def skew(timings: Timings, priority: int) -> float:
+    """How much longer than three adverts a backup of this priority waits."""
+    return (256 - priority) * (timings.advert if timings.vrrp_version >= 3 else 1000) / 256
+
+
+def slowest_successor(priorities: Iterable[int]) -> int:
+    """The priority of the host that takes over from the highest one; with one host there is nobody, and it is the lowest there can be."""
+    return (sorted(priorities, reverse=True)[1:] or [1])[0]
+
+
+def _takes_over(timings: Timings) -> Term:
+    return Term("skew", skew(timings, slowest_successor(timings.priorities)), ("advert", "priorities"))
+
+
+def _silence(timings: Timings) -> tuple[Term, ...]:
+    """A holder of whom nothing is heard any more."""
+    return (Term("3 adverts", 3 * timings.advert, ("advert",)), _takes_over(timings), _reaction(timings))
+
+
+def _reaction(timings: Timings) -> Term:
+    return Term("reaction", timings.reaction, ())
+
+
+def _marked_down(timings: Timings, answers_handshakes: bool) -> tuple[Term, ...]:
+    """A server that hangs, until HAProxy has it out."""
+    fall = timings.check_fall
+    handshake = min(timings.check_interval, timings.connect_timeout)
+    each = max(handshake, timings.check_timeout) if answers_handshakes else handshake
+    each_inputs = ("check_timeout", "check_fall") if each > handshake else ("check_interval", "connect_timeout", "check_fall")
+    return (
+        Term("check interval", timings.check_interval, ("check_interval",)),
+        Term(f"{fall} time-outs", fall * each, each_inputs),
+        Term(f"{fall - 1} fast intervals", (fall - 1) * timings.check_fast_interval, ("check_fast_interval", "check_fall")),
+        _reaction(timings),
+    )
+
+
+def _total(terms: Sequence[Term]) -> float:
+    return sum(term.milliseconds for term in terms)
+
+
+def _dead_server(timings: Timings) -> tuple[Term, ...]:
+    """A server that vanished with its machine: another one is tried, or nobody is until the checks have it out."""
+    return () if timings.redispatch else _marked_down(timings, answers_handshakes=False)
+
+
+def worst_cases(timings: Timings) -> list[WorstCase]:
+    """What each fault costs at worst, and by what it is noticed.
+
+    A holder that is lost as a whole takes an API server with it, so its row is the longer of two waits that run side by side: for the
+    address to move, and for the server to be out.
+    """
+    silence = _silence(timings)
+    hung = _marked_down(timings, answers_handshakes=True)
+    vanished = max(silence, _dead_server(timings), key=_total)
+    # The kernel of a frozen machine goes on taking connections; only what would answer them stands still.
+    frozen = max(silence, _marked_down(timings, answers_handshakes=False), key=_total)
+    early = Term("back before its checks are done", max(0.0, _total(hung) - timings.settling), ("settling", "check_interval", "check_timeout", "check_fall"))
+    election = (
+        Term("2 election time-outs", 2 * timings.etcd_election, ("etcd_election",)),
+        Term("a heartbeat", timings.etcd_heartbeat, ("etcd_heartbeat",)),
+        _reaction(timings),
+    )
+    # The address stays on the interface and works; at worst the new keepalived takes it off first and the successor waits for its time.
+    restarted = max(silence, (Term("restart", timings.keepalived_restart, ("keepalived_restart",)), _reaction(timings)), key=_total)
+    event = (_takes_over(timings), _reaction(timings))
+    again = Term("both holders announce the address again and again", math.inf if timings.announce_again else 0.0, ("announce_again",))
+    return [
+        WorstCase("haproxy_killed", "systemd tells keepalived that it died, and the holder lets go", event),
+        WorstCase(
+            "haproxy_hung",
+            "its monitor does not answer",
+            (
+                Term("pause", timings.watch_pause, ("watch_pause",)),
+                Term("time-out of the monitor", timings.watch_timeout, ("watch_timeout",)),
+                *event,
+            ),
+        ),
+        WorstCase("keepalived_killed", "systemd starts it again, or its adverts are missing", restarted),
+        WorstCase("api_server_killed", "connections are refused and tried on another one", (_reaction(timings),)),
+        WorstCase("api_server_hung", f"{timings.check_fall} checks time out, and its connections are shut", hung),
+        WorstCase("holder_powered_off", "its adverts are missing", vanished),
+        WorstCase("holder_frozen", "its adverts are missing; checks of its API server time out", frozen),
+        WorstCase("holder_cut_off", "its adverts are missing", vanished),
+        WorstCase("cable_pulled", "its adverts are missing", vanished),
+        WorstCase("vrrp_blocked", "its adverts are missing, and there are two holders", (_reaction(timings), again)),
+        WorstCase("holder_rebooted", "its adverts are missing; it takes the address back when its proxy has settled", (*vanished, early)),
+        WorstCase("holder_drained", "it asks the next one to take the address, and only then lets go", (_reaction(timings),)),
+        WorstCase("etcd_leader_killed", "a follower hears no heartbeat and calls an election", election, budgeted=False),
+        WorstCase("etcd_leader_frozen", "a follower hears no heartbeat and calls an election", election, budgeted=False),
+    ]
+
+
+def over_budget(timings: Timings, budget: int) -> list[Refusal]:
+    """The faults that can cost more than the budget."""
+    return [Refusal(case.fault, case.milliseconds, budget, case.inputs) for case in worst_cases(timings) if case.budgeted and case.milliseconds > budget]
+
+
+def measurable(case: WorstCase, between_requests: float) -> float:
+    """The most that a client measures who asks once in so many milliseconds: it may have asked just before the fault, and again just before its end."""
+    return case.milliseconds + 2 * between_requests

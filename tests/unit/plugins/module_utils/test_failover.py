@@ -1,0 +1,179 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The timing model: what each fault can cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from ansible_collections.quorum.kubeadm.plugins.module_utils import failover
+from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, over_budget, worst_cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+SOUND = Timings(announce_again=0, check_timeout=200, check_fast_interval=50)
+
+FAULTS = [
+    "haproxy_killed",
+    "haproxy_hung",
+    "keepalived_killed",
+    "api_server_killed",
+    "api_server_hung",
+    "holder_powered_off",
+    "holder_frozen",
+    "holder_cut_off",
+    "cable_pulled",
+    "vrrp_blocked",
+    "holder_rebooted",
+    "holder_drained",
+    "etcd_leader_killed",
+    "etcd_leader_frozen",
+]
+
+
+def costs(timings: Timings) -> dict[str, float]:
+    return {case.fault: case.milliseconds for case in worst_cases(timings)}
+
+
+def test_every_fault_has_one_row() -> None:
+    assert [case.fault for case in worst_cases(Timings())] == FAULTS
+
+
+@pytest.mark.parametrize(
+    ("timings", "fault", "expected"),
+    [
+        # skew of the second: 106 * 100 / 256 = 41.4
+        (SOUND, "haproxy_killed", 42 + 50),
+        (SOUND, "haproxy_hung", 100 + 500 + 42 + 50),
+        (SOUND, "keepalived_killed", 300 + 42 + 50),
+        (dataclasses.replace(SOUND, keepalived_restart=1000), "keepalived_killed", 1050),
+        (SOUND, "api_server_killed", 50),
+        (Timings(), "api_server_hung", 150 + 3 * 250 + 2 * 75 + 50),
+        (SOUND, "api_server_hung", 150 + 3 * 200 + 2 * 50 + 50),
+        (dataclasses.replace(SOUND, check_fall=2), "api_server_hung", 150 + 2 * 200 + 50 + 50),
+        (SOUND, "holder_powered_off", 300 + 42 + 50),
+        (dataclasses.replace(SOUND, redispatch=False), "holder_powered_off", 150 + 3 * 150 + 2 * 50 + 50),
+        (SOUND, "holder_frozen", 150 + 3 * 150 + 2 * 50 + 50),
+        (dataclasses.replace(SOUND, advert=1000), "holder_frozen", 3000 + 415 + 50),
+        (SOUND, "holder_cut_off", 300 + 42 + 50),
+        (SOUND, "cable_pulled", 300 + 42 + 50),
+        (SOUND, "vrrp_blocked", 50),
+        (Timings(), "vrrp_blocked", math.inf),
+        (SOUND, "holder_rebooted", 300 + 42 + 50),
+        # Back 500 ms after its start, it would still send to servers that its checks take 900 ms to find out about.
+        (dataclasses.replace(SOUND, settling=500), "holder_rebooted", 392 + 400),
+        (SOUND, "holder_drained", 50),
+        (SOUND, "etcd_leader_killed", 2 * 1000 + 100 + 50),
+        (SOUND, "etcd_leader_frozen", 2 * 1000 + 100 + 50),
+        # VRRP version 2: whole seconds, and a skew that no advert shortens.
+        (dataclasses.replace(SOUND, vrrp_version=2, advert=1000, priorities=(250, 250, 250)), "holder_cut_off", 3000 + 24 + 50),
+        # Nobody takes over from the only one; with two there is one successor.
+        (dataclasses.replace(SOUND, priorities=(200,)), "haproxy_killed", 100 + 50),
+        (dataclasses.replace(SOUND, priorities=(100, 254)), "haproxy_killed", 61 + 50),
+    ],
+)
+def test_costs(timings: Timings, fault: str, expected: float) -> None:
+    assert costs(timings)[fault] == expected
+
+
+def test_the_sum_is_told_in_words() -> None:
+    rows = {case.fault: case for case in worst_cases(SOUND)}
+    assert rows["holder_cut_off"].computed_from == "3 adverts 300 + skew 41 + reaction 50"
+    assert rows["holder_cut_off"].inputs[:2] == ("keepalived_advert_interval", "keepalived_priority")
+    assert {case.computed_from for case in worst_cases(Timings()) if case.fault == "vrrp_blocked"} == {
+        "reaction 50 + both holders announce the address again and again ∞"
+    }
+
+
+@pytest.mark.parametrize(
+    ("timings", "refused"),
+    [
+        (SOUND, {}),
+        (Timings(announce_again=0), {"api_server_hung": "haproxy_check_timeout"}),
+        (dataclasses.replace(SOUND, announce_again=1000), {"vrrp_blocked": "vrrp_garp_master_refresh in keepalived.conf"}),
+        (dataclasses.replace(SOUND, watch_timeout=1000), {"haproxy_hung": "TIMEOUT of proxy-state"}),
+        (
+            dataclasses.replace(SOUND, advert=300),
+            {
+                one: "keepalived_advert_interval"
+                for one in ("keepalived_killed", "holder_powered_off", "holder_frozen", "holder_cut_off", "cable_pulled", "holder_rebooted")
+            },
+        ),
+        # The election is not the endpoint's.
+        (dataclasses.replace(SOUND, etcd_election=5000), {}),
+    ],
+)
+def test_over_budget(timings: Timings, refused: dict[str, str]) -> None:
+    assert {refusal.fault: refusal.inputs[0] for refusal in over_budget(timings, 1000)} == refused
+
+
+def test_a_refusal_names_fault_and_inputs() -> None:
+    assert [str(refusal) for refusal in over_budget(Timings(), 1000)] == [
+        "api_server_hung costs up to 1100 ms, the budget is 1000 ms: lower haproxy_check_timeout, haproxy_check_fall, haproxy_check_interval, "
+        "haproxy_check_fast_interval",
+        "vrrp_blocked costs as long as it lasts, the budget is 1000 ms: lower vrrp_garp_master_refresh in keepalived.conf",
+    ]
+    assert str(over_budget(SOUND, 40)[2]).startswith("keepalived_killed costs up to 392 ms, the budget is 40 ms: lower keepalived_advert_interval")
+    assert {str(one) for one in over_budget(SOUND, 40) if not one.inputs} == {
+        f"{fault} costs up to 50 ms, the budget is 40 ms: no input makes it less" for fault in ("api_server_killed", "vrrp_blocked", "holder_drained")
+    }
+
+
+def test_a_client_that_asks_now_and_then_measures_more() -> None:
+    case = next(case for case in worst_cases(SOUND) if case.fault == "haproxy_killed")
+    assert failover.measurable(case, 50) == 192
+
+
+WAITS = [
+    "advert",
+    "announce_again",
+    "keepalived_restart",
+    "check_interval",
+    "check_fast_interval",
+    "check_timeout",
+    "check_fall",
+    "connect_timeout",
+    "watch_pause",
+    "watch_timeout",
+    "etcd_heartbeat",
+    "etcd_election",
+    "reaction",
+]
+TIMINGS = st.builds(
+    Timings,
+    **{name: st.integers(0, 5000) for name in WAITS if name not in ("advert", "check_fall")},
+    advert=st.integers(1, 4000).map(lambda steps: 10 * steps),
+    check_fall=st.integers(1, 20),
+    settling=st.integers(0, 5000),
+    vrrp_version=st.sampled_from([2, 3]),
+    redispatch=st.booleans(),
+    priorities=st.lists(st.integers(1, 254), min_size=1, max_size=5).map(tuple),
+)
+
+
+@given(timings=TIMINGS, name=st.sampled_from(WAITS), more=st.integers(1, 3000))
+def test_waiting_longer_never_costs_less(timings: Timings, name: str, more: int) -> None:
+    longer = costs(dataclasses.replace(timings, **{name: getattr(timings, name) + more}))
+    assert all(longer[fault] >= cost for fault, cost in costs(timings).items())
+
+
+@given(timings=TIMINGS, more=st.integers(1, 3000))
+def test_settling_longer_never_costs_more(timings: Timings, more: int) -> None:
+    longer = costs(dataclasses.replace(timings, settling=timings.settling + more))
+    assert all(longer[fault] <= cost for fault, cost in costs(timings).items())
+
+
+@given(timings=TIMINGS)
+def test_version_2_is_never_quicker(timings: Timings) -> None:
+    if timings.advert <= 1000:
+        version_2 = costs(dataclasses.replace(timings, vrrp_version=2))
+        assert all(version_2[fault] >= cost for fault, cost in costs(dataclasses.replace(timings, vrrp_version=3)).items())
+
+
+@given(timings=TIMINGS, budget=st.integers(0, 10_000))
+def test_what_is_refused_is_what_costs_more(timings: Timings, budget: int) -> None:
+    refused = {refusal.fault for refusal in over_budget(timings, budget)}
+    assert refused == {case.fault for case in worst_cases(timings) if case.budgeted and case.milliseconds > budget}
