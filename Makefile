@@ -16,24 +16,24 @@ demo: ## Build a highly available cluster of six local containers and show it
 clean: ## Take the demo's containers and network away; the cache stays
 	@lab/clean
 
-setup: ## Install what the lab and the tests need (the other commands do it themselves)
+setup: ## Install what the lab and the tests need (the other commands do it themselves; quick when it is done)
 	@lab/setup
 
-test: setup lint unit molecule ## Everything that CI runs
+test: lint unit molecule ## Everything that CI runs
 
-lint: ## yamllint, ansible-lint, mypy
+lint: setup ## yamllint, ansible-lint, mypy
 	yamllint --strict .
 	ansible-lint
 	mypy
 
-unit: ## The Python tests
+unit: setup ## The Python tests
 	pytest
 
-molecule: ## Every role and the whole cluster, on real machines made of containers
+molecule: setup ## Every role and the whole cluster, on real machines made of containers
 	tests/run_molecule
 
 bench: setup ## The playbook against a shell script of bare commands
 	.venv/bin/python bench/run
 
-build: ## The collection as a Galaxy artifact, in dist/
+build: setup ## The collection as a Galaxy artifact, in dist/
 	ansible-galaxy collection build --force --output-path dist
