@@ -19,6 +19,7 @@ PKI = f"{KUBERNETES}/pki"
 CA_CERTIFICATE = f"{PKI}/ca.crt"
 CA_KEY = f"{PKI}/ca.key"
 ADMIN_KUBECONFIG = f"{KUBERNETES}/admin.conf"
+SUPER_ADMIN_KUBECONFIG = f"{KUBERNETES}/super-admin.conf"
 KUBELET_KUBECONFIG = f"{KUBERNETES}/kubelet.conf"
 API_SERVER_MANIFEST = f"{KUBERNETES}/manifests/kube-apiserver.yaml"
 ETCD_MANIFEST = f"{KUBERNETES}/manifests/etcd.yaml"
@@ -26,7 +27,9 @@ ETCD_DATA = "var/lib/etcd"
 KUBELET_CERTIFICATE = "var/lib/kubelet/pki/kubelet-client-current.pem"
 # Written before kubeadm starts and removed when it has ended well: what kubeadm leaves when it is killed
 # looks in many places like a finished node (kubelet.conf is one of the first files that `init` writes).
-UNFINISHED = f"{KUBERNETES}/quorum.kubeadm.unfinished"
+# It lies among the certificates because whoever runs `kubeadm reset` by hand empties that directory, and the mark goes with what it speaks of.
+UNFINISHED = f"{PKI}/quorum.kubeadm.unfinished"
+MEMBERS: tuple[State, ...] = ("control_plane", "worker")
 
 
 class Traces(NamedTuple):
@@ -119,17 +122,18 @@ def read_traces(root: Path) -> Traces:
     work = _text(root / UNFINISHED).strip()
     manifest = _text(root / API_SERVER_MANIFEST)
     pki = root / PKI
+    apart = {Path(one).name for one in (CA_CERTIFICATE, CA_KEY, UNFINISHED)}
     return Traces(
         unfinished="init" if work == "init" else "join" if work else None,
         kubelet_kubeconfig=(root / KUBELET_KUBECONFIG).exists(),
         bootstrap_kubeconfig=(root / KUBERNETES / "bootstrap-kubelet.conf").exists(),
-        super_admin_kubeconfig=(root / KUBERNETES / "super-admin.conf").exists(),
+        super_admin_kubeconfig=(root / SUPER_ADMIN_KUBECONFIG).exists(),
         ca_certificate=(root / CA_CERTIFICATE).exists(),
         ca_key=(root / CA_KEY).exists(),
         api_server=bool(manifest),
         etcd=(root / ETCD_MANIFEST).exists(),
         local_etcd_expected=any(host in (flag(manifest, "etcd-servers") or "") for host in ("//127.0.0.1:", "//[::1]:", "//localhost:")),
-        certificates=pki.is_dir() and any(entry.name not in ("ca.crt", "ca.key") for entry in pki.iterdir()),
+        certificates=pki.is_dir() and any(entry.name not in apart for entry in pki.iterdir()),
     )
 
 
@@ -153,11 +157,11 @@ def read_membership(root: Path) -> Membership:
         ca_hash=authority[1] if authority else None,
         # A control plane's kubelet speaks to the API server beside it; the administrator's kubeconfig has the endpoint of the cluster.
         endpoint=kubeconfig_server(_text(root / ADMIN_KUBECONFIG) or _text(root / KUBELET_KUBECONFIG)),
-        node_name=_node_name(root),
+        node_name=read_node_name(root),
     )
 
 
-def _node_name(root: Path) -> str | None:
+def read_node_name(root: Path) -> str | None:
     """Return the name under which the kubelet speaks to the cluster: the CN of its client certificate."""
     try:
         name = common_name(_text(root / KUBELET_CERTIFICATE)) or ""

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import api_server
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import CA_CERTIFICATE, ApiServer
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import CA_CERTIFICATE, KUBELET_CERTIFICATE, ApiServer
 
 NOT_READY = "[+]ping ok\n[-]etcd failed: reason withheld\n[-]shutdown failed: reason withheld\nreadyz check failed\n"
 
@@ -31,12 +31,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers /readyz alone."""
+    """Answers /readyz and asks after one node."""
 
     server: Server
 
     def do_GET(self) -> None:
-        self.send_response(self.server.status if self.path == "/readyz" else 404)
+        self.send_response(self.server.status if self.path in ("/readyz", "/api/v1/nodes/cp1") else 404)
         self.end_headers()
         self.wfile.write(self.server.body.encode())
 
@@ -124,6 +124,29 @@ def test_nobody_there(server: Server, tmp_path: Path) -> None:
 def test_no_ca(server: Server, tmp_path: Path) -> None:
     (tmp_path / CA_CERTIFICATE).unlink()
     assert "does not answer" in (api_server.why_not_ready(tmp_path, at(server)) or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "name", "node"),
+    [
+        (200, '{"kind": "Node", "metadata": {"name": "cp1"}}', "cp1", {"kind": "Node", "metadata": {"name": "cp1"}}),
+        (200, '{"kind": "Node"}', "cp2", None),
+        (403, '{"kind": "Status"}', "cp1", None),
+        (200, "not json", "cp1", None),
+    ],
+)
+def test_own_node_is_asked_for_as_its_kubelet(server: Server, tmp_path: Path, status: int, body: str, name: str, node: object) -> None:
+    certificate(tmp_path, "client", "DNS:client")
+    pem = tmp_path / KUBELET_CERTIFICATE
+    pem.parent.mkdir(parents=True)
+    pem.write_text((tmp_path / "client.crt").read_text() + (tmp_path / "client.key").read_text())
+    assert server.context is not None
+    server.context.load_verify_locations(tmp_path / "client.crt")
+    server.context.verify_mode = ssl.CERT_REQUIRED
+    server.status, server.body = status, body
+    assert api_server.read_own_node(tmp_path, at(server), name) == node
+    pem.unlink()
+    assert api_server.read_own_node(tmp_path, at(server), name) is None
 
 
 def test_wait_ends_when_it_is_ready(server: Server, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Recorder:
 
 
 def test_mark_is_there_while_the_work_goes_on_and_gone_after_it(tmp_path: Path) -> None:
-    mark = tmp_path / "etc/kubernetes/quorum.kubeadm.unfinished"
+    mark = tmp_path / "etc/kubernetes/pki/quorum.kubeadm.unfinished"
     with kubeadm_run.unfinished("join", tmp_path):
         assert mark.read_text() == "join\n"
     assert not mark.exists()
@@ -52,7 +52,7 @@ def test_mark_is_there_while_the_work_goes_on_and_gone_after_it(tmp_path: Path) 
 def test_mark_stays_when_the_work_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), kubeadm_run.unfinished("init", tmp_path):
         raise RuntimeError
-    assert (tmp_path / "etc/kubernetes/quorum.kubeadm.unfinished").read_text() == "init\n"
+    assert (tmp_path / "etc/kubernetes/pki/quorum.kubeadm.unfinished").read_text() == "init\n"
 
 
 def test_configuration_goes_to_standard_input() -> None:
@@ -105,6 +105,7 @@ def make_node(root: Path) -> None:
         "etc/kubernetes/pki/ca.key",
         "etc/kubernetes/pki/apiserver.crt",
         "etc/kubernetes/pki/etcd/ca.key",
+        "etc/kubernetes/pki/quorum.kubeadm.unfinished",
         "etc/kubernetes/audit-policy.yaml",
         "var/lib/etcd/member/wal/0.wal",
     ):
@@ -120,8 +121,16 @@ def left(root: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("keep_authority", "remains"),
     [
-        (True, ["etc/kubernetes/audit-policy.yaml", "etc/kubernetes/pki/ca.crt", "etc/kubernetes/pki/ca.key"]),
-        (False, ["etc/kubernetes/audit-policy.yaml"]),
+        (
+            True,
+            [
+                "etc/kubernetes/audit-policy.yaml",
+                "etc/kubernetes/pki/ca.crt",
+                "etc/kubernetes/pki/ca.key",
+                "etc/kubernetes/pki/quorum.kubeadm.unfinished",
+            ],
+        ),
+        (False, ["etc/kubernetes/audit-policy.yaml", "etc/kubernetes/pki/quorum.kubeadm.unfinished"]),
     ],
 )
 def test_reset(keep_authority: bool, remains: list[str], tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ SUPER_ADMIN = {"etc/kubernetes/super-admin.conf": "conf"}
 BOOTSTRAP = {"etc/kubernetes/bootstrap-kubelet.conf": "conf"}
 WORKER_CA = {"etc/kubernetes/pki/ca.crt": "ca.crt"}
 CONTROL_PLANE = {**API_SERVER, **ETCD, **KUBELET, **ADMIN}
-INIT = {"etc/kubernetes/quorum.kubeadm.unfinished": "=init\n"}
-JOIN = {"etc/kubernetes/quorum.kubeadm.unfinished": "=join\n"}
+INIT = {"etc/kubernetes/pki/quorum.kubeadm.unfinished": "=init\n"}
+JOIN = {"etc/kubernetes/pki/quorum.kubeadm.unfinished": "=join\n"}
 
 
 def lay_out(root: Path, files: dict[str, str]) -> Path:

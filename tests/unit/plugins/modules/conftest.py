@@ -32,8 +32,8 @@ NODES: Mapping[str, Mapping[str, str]] = {
     "authority": AUTHORITY,
     "control_plane": CONTROL_PLANE,
     "worker": WORKER,
-    "killed init": {**CONTROL_PLANE, "quorum.kubeadm.unfinished": "init"},
-    "killed join": {**CONTROL_PLANE, "quorum.kubeadm.unfinished": "join"},
+    "killed init": {**CONTROL_PLANE, "pki/quorum.kubeadm.unfinished": "init"},
+    "killed join": {**CONTROL_PLANE, "pki/quorum.kubeadm.unfinished": "join"},
 }
 Node = Callable[[str], Path]
 

@@ -104,12 +104,12 @@ def test_a_clean_machine_becomes_a_control_plane(kubeadm: Kubeadm) -> None:
     assert init["nodeRegistration"]["ignorePreflightErrors"] == ["Swap"]
     assert cluster["apiServer"]["extraArgs"] == [{"name": "shutdown-delay-duration", "value": "5s"}]
     assert (kubelet["failSwapOn"], proxy["mode"]) == (False, "nftables")
-    assert kubeadm.found == [["quorum.kubeadm.unfinished"]]
+    assert kubeadm.found == [["pki/quorum.kubeadm.unfinished"]]
     assert (outcome["changed"], outcome["state"], outcome["reset"], outcome["ca_hash"]) == (True, "clean", False, PIN)
     assert outcome["stdout"] == SAID
     assert outcome["join"] is not None
     assert (outcome["join"]["token"], outcome["join"]["certificate_key"], outcome["join"]["control_plane"]) == (None, None, True)
-    assert not (kubeadm.node("clean") / "etc/kubernetes/quorum.kubeadm.unfinished").exists()
+    assert not (kubeadm.node("clean") / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists()
 
 
 def test_second_run_changes_nothing(kubeadm: Kubeadm) -> None:
@@ -135,14 +135,14 @@ def test_ca_made_beforehand_is_used_without_a_reset(kubeadm: Kubeadm, node: Node
     node("authority")
     outcome = initialise(kubeadm)
     assert (outcome["state"], outcome["reset"], len(kubeadm.calls)) == ("initialising", False, 1)
-    assert kubeadm.found[0] == ["pki/ca.crt", "pki/ca.key", "quorum.kubeadm.unfinished"]
+    assert kubeadm.found[0] == ["pki/ca.crt", "pki/ca.key", "pki/quorum.kubeadm.unfinished"]
 
 
 def test_killed_init_is_taken_back_with_its_ca_kept(kubeadm: Kubeadm, node: Node) -> None:
     node("killed init")
     outcome = initialise(kubeadm, reset=True)
     assert [call.split()[0] for call in kubeadm.calls] == ["reset", "init"]
-    assert kubeadm.found[1] == ["pki/ca.crt", "pki/ca.key", "quorum.kubeadm.unfinished"]
+    assert kubeadm.found[1] == ["pki/ca.crt", "pki/ca.key", "pki/quorum.kubeadm.unfinished"]
     assert (outcome["changed"], outcome["state"], outcome["reset"]) == (True, "initialising", True)
 
 

@@ -61,7 +61,7 @@ class Kubeadm:
                 target = root / "etc/kubernetes" / path
                 shutil.rmtree(target) if target.is_dir() else target.unlink()
             return Result(0, "", "")
-        assert (root / "etc/kubernetes/quorum.kubeadm.unfinished").read_text() == "join\n"
+        assert (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").read_text() == "join\n"
         self.document = document
         self.node("control_plane" if "controlPlane" in document else "worker")
         return self.answer
@@ -98,7 +98,7 @@ def test_a_clean_machine_joins_once(kubeadm: Kubeadm, control_plane: bool) -> No
     assert kubeadm.document.get("controlPlane") == (
         {"certificateKey": KEY, "localAPIEndpoint": {"advertiseAddress": "198.18.79.12", "bindPort": 6443}} if control_plane else None
     )
-    assert not (kubeadm.node("clean") / "etc/kubernetes/quorum.kubeadm.unfinished").exists()
+    assert not (kubeadm.node("clean") / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists()
 
 
 def test_node_that_has_joined_needs_no_secrets(kubeadm: Kubeadm, node: Node) -> None:
