@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import tls_context
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Kubectl
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, API_SERVER_MANIFEST, PKI, flag, url_host
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, API_SERVER_MANIFEST, ETCD_MANIFEST, PKI, flag, url_host
 
 ETCD_PKI = f"{PKI}/etcd"
 CLIENT_CERTIFICATE = f"{ETCD_PKI}/healthcheck-client.crt"
@@ -108,6 +108,11 @@ def with_health(ask: Ask, members: Iterable[Member]) -> list[Member]:
         return [Member({**member, "healthy": health}) for member, health in zip(found, side_by_side.map(healthy, found))]
 
 
+def remove(ask: Ask, endpoints: Sequence[str], member: Member) -> None:
+    """Remove a member."""
+    _first_answer(ask, endpoints, "/v3/cluster/member/remove", {"ID": str(int(member["id"], 16))})
+
+
 def remove_member(ask: Ask, endpoints: Sequence[str], peer_url: str) -> str | None:
     """Remove the member with this peer URL; return its id, or None when there is none."""
     members = list_members(ask, endpoints)
@@ -116,8 +121,38 @@ def remove_member(ask: Ask, endpoints: Sequence[str], peer_url: str) -> str | No
         return None
     if len(members) == 1:
         raise EtcdError(f"{peer_url} is the only member of etcd: removing it would end the cluster")
-    _first_answer(ask, endpoints, "/v3/cluster/member/remove", {"ID": str(int(gone["id"], 16))})
+    remove(ask, endpoints, gone)
     return gone["id"]
+
+
+def local_endpoints(root: Path = Path("/")) -> list[str]:
+    """Return where the etcd member of this node is asked; nothing where kubeadm runs none."""
+    manifest = root / ETCD_MANIFEST
+    if not manifest.exists():
+        return []
+    return (flag(manifest.read_text(encoding="utf-8"), "advertise-client-urls") or "https://127.0.0.1:2379").split(",")
+
+
+def dead_members(members: Iterable[Member], name: str | None, address: str | None) -> list[Member]:
+    """Return the members of a machine that is gone, by its name or its address; raise EtcdError when one must not be removed."""
+    known = list(members)
+    peer_url = f"https://{url_host(address)}:2380" if address else None
+    gone = [member for member in known if (name and member["name"] == name) or peer_url in member["peer_urls"]]
+    for member in gone:
+        if member["healthy"]:
+            raise EtcdError(
+                f"member {member['name']} ({', '.join(member['peer_urls'])}) is healthy: it is no dead machine's. "
+                "Remove that node from the cluster in order, or give the new machine another name and address"
+            )
+    voters = [member for member in known if not member["learner"] and member not in gone]
+    healthy = [member for member in voters if member["healthy"]]
+    if gone and len(healthy) <= len(voters) // 2:
+        missing = ", ".join(f"{member['name'] or member['id']} ({', '.join(member['peer_urls'])})" for member in voters if not member["healthy"])
+        raise EtcdError(
+            f"without it etcd would have {len(healthy)} healthy of {len(voters)} voting members, and no majority"
+            + (f": bring back {missing} first" if missing else "")
+        )
+    return gone
 
 
 def client_urls(pods: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -134,10 +169,19 @@ def forget_own_member(root: Path, advertise_address: str | None, kubectl: Kubect
     kubeadm would take the old member for the new one, and a member whose data are gone stops for good.
     """
     manifest = root / API_SERVER_MANIFEST
-    address = advertise_address or (flag(manifest.read_text(encoding="utf-8"), "advertise-address") if manifest.exists() else None)
+    # The address that the join took, not one that was corrected since.
+    address = (flag(manifest.read_text(encoding="utf-8"), "advertise-address") if manifest.exists() else None) or advertise_address
     if not address or not (root / CLIENT_CERTIFICATE).exists() or not (root / ADMIN_KUBECONFIG).exists():
         return None  # kubeadm had not come so far as to speak to etcd
     host = url_host(address)
     pods = kubectl.objects("--namespace", "kube-system", "get", "pods", "--selector", "component=etcd,tier=control-plane")
     others = [url for url in client_urls(pods) if url != f"https://{host}:2379"]
-    return remove_member(make_asker(root), others, f"https://{host}:2380")
+    ask, peer_url = make_asker(root), f"https://{host}:2380"
+    if not (root / ETCD_MANIFEST).exists():
+        for member in with_health(ask, (one for one in list_members(ask, others) if peer_url in one["peer_urls"])):
+            if member["healthy"]:
+                raise EtcdError(
+                    f"the member at {peer_url}, {member['name']}, is healthy, and no etcd runs on this node: it is another machine's. "
+                    "Correct advertise_address"
+                )
+    return remove_member(ask, others, peer_url)

@@ -135,12 +135,92 @@ def kubectl_with_pods(*pods: Mapping[str, Any]) -> Kubectl:
     return Kubectl("/etc/kubernetes/admin.conf", Deadline(1), runner)
 
 
-@pytest.mark.parametrize("advertise_address", ["198.18.79.12", None])
+# The second is an address that was corrected since: the join that was cut short took the manifest's.
+@pytest.mark.parametrize("advertise_address", ["198.18.79.12", "198.18.79.99", None, ""])
 def test_own_member_is_forgotten_by_the_others(advertise_address: str | None, tmp_path: Path) -> None:
     gateway = Gateway({f"{CP1}/v3/cluster/member/list": MEMBERS, f"{CP1}/v3/cluster/member/remove": {}})
     kubectl = kubectl_with_pods(pod("etcd-cp2", CP2), pod("etcd-cp1", CP1))
     assert etcd.forget_own_member(half_joined(tmp_path), advertise_address, kubectl, lambda root: gateway) == "c310162780e4bb6b"
     assert CP2 not in "".join(url for url, _body in gateway.asked), "the member that goes is not asked"
+
+
+THREE = {
+    "members": [
+        {"ID": str(number), "name": f"cp{number}", "peerURLs": [f"https://198.18.79.1{number}:2380"], "clientURLs": [f"https://198.18.79.1{number}:2379"]}
+        for number in (1, 2, 3)
+    ]
+}
+
+
+def three(*healthy: int) -> list[etcd.Member]:
+    ask = Gateway({f"https://198.18.79.1{number}:2379/health": {"health": "true"} for number in healthy})
+    return etcd.with_health(ask, etcd.parse_members(THREE))
+
+
+@pytest.mark.parametrize(("manifest", "removed"), [(True, "2"), (False, None)])
+def test_a_healthy_member_is_removed_only_where_it_runs(manifest: bool, removed: str | None, tmp_path: Path) -> None:
+    gateway = Gateway({f"{CP1}/v3/cluster/member/list": THREE, f"{CP1}/v3/cluster/member/remove": {}, f"{CP2}/health": {"health": "true"}})
+    root = half_joined(tmp_path)
+    if manifest:
+        (root / "etc/kubernetes/manifests/etcd.yaml").write_text("")
+        assert etcd.forget_own_member(root, None, kubectl_with_pods(pod("etcd-cp1", CP1)), lambda _root: gateway) == removed
+    else:
+        with pytest.raises(etcd.EtcdError, match="cp2, is healthy, and no etcd runs on this node"):
+            etcd.forget_own_member(root, None, kubectl_with_pods(pod("etcd-cp1", CP1)), lambda _root: gateway)
+
+
+@pytest.mark.parametrize(
+    ("healthy", "name", "address", "gone"),
+    [
+        ((1, 2), "cp3", None, ["cp3"]),
+        ((1, 2), None, "198.18.79.13", ["cp3"]),
+        ((1, 2), "cp3", "198.18.79.99", ["cp3"]),
+        ((1, 2), "new", "198.18.79.13", ["cp3"]),
+        ((1, 2, 3), "cp4", "198.18.79.14", []),
+        ((), "cp4", "198.18.79.14", []),
+        ((1, 2), "", "", []),
+    ],
+)
+def test_members_of_dead_machines(healthy: tuple[int, ...], name: str | None, address: str | None, gone: list[str]) -> None:
+    assert [member["name"] for member in etcd.dead_members(three(*healthy), name, address)] == gone
+
+
+@pytest.mark.parametrize(
+    ("healthy", "name", "address", "why"),
+    [
+        ((1, 2, 3), "cp3", None, r"member cp3 \(https://198.18.79.13:2380\) is healthy"),
+        ((1, 2, 3), None, "198.18.79.13", "member cp3 .* is healthy"),
+        ((1, 2), "cp3", "198.18.79.12", "member cp2 .* is healthy"),
+        ((1,), "cp3", None, r"1 healthy of 2 voting members, and no majority: bring back cp2 \(https://198.18.79.12:2380\) first"),
+        ((), "cp3", None, "0 healthy of 2 voting members"),
+    ],
+)
+def test_members_that_must_stay(healthy: tuple[int, ...], name: str | None, address: str | None, why: str) -> None:
+    with pytest.raises(etcd.EtcdError, match=why):
+        etcd.dead_members(three(*healthy), name, address)
+
+
+def test_the_only_member_and_learners_do_not_vote_for_a_removal() -> None:
+    with pytest.raises(etcd.EtcdError, match="0 healthy of 0 voting members, and no majority$"):
+        etcd.dead_members([member for member in three() if member["name"] == "cp1"], "cp1", None)
+    learner: etcd.Member = {**three(1, 2)[1], "learner": True}
+    with pytest.raises(etcd.EtcdError, match="0 healthy of 0 voting members"):
+        etcd.dead_members([three()[0], learner], "cp1", None)
+
+
+def test_a_dead_learner_goes() -> None:
+    learner: etcd.Member = {**three()[1], "learner": True}
+    assert etcd.dead_members([three(1)[0], learner], "cp2", None) == [learner]
+
+
+def test_local_endpoints(tmp_path: Path) -> None:
+    assert etcd.local_endpoints(tmp_path) == []
+    manifest = tmp_path / "etc/kubernetes/manifests/etcd.yaml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text((FIXTURES / "node" / "etcd.yaml").read_text())
+    assert etcd.local_endpoints(tmp_path) == [CP1]
+    manifest.write_text("")
+    assert etcd.local_endpoints(tmp_path) == ["https://127.0.0.1:2379"]
 
 
 @pytest.mark.parametrize("lacking", ["certificates", "kubeconfig", "manifest"])

@@ -59,7 +59,7 @@ RunModule = Callable[..., dict[str, Any]]
 def module_runner(capsys: pytest.CaptureFixture[str]) -> RunModule:
     """Return what runs a module's main() with arguments and returns what it prints."""
 
-    def run(name: str, check_mode: bool = False, **arguments: Any) -> dict[str, Any]:
+    def run(name: str, /, check_mode: bool = False, **arguments: Any) -> dict[str, Any]:
         module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
         with patch_module_args({**arguments, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
             module.main()
