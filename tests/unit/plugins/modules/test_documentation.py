@@ -15,6 +15,7 @@ import yaml
 MODULES = [
     "cluster_info",
     "config_files",
+    "etcd_member",
     "hosts_entries",
     "join_credentials",
     "kubeadm_init",
