@@ -1,0 +1,85 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of balancer_verdict: gathers what each host registered, judges, and prints a line for each backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import Backend, Evidence, judge
+from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import lines
+
+COLOURS = {True: "COLOR_OK", False: "COLOR_ERROR", None: "COLOR_SKIP"}
+BACKEND = {"name": {"type": "str", "required": True}, "address": {"type": "str", "required": True}}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
+    """Runs on the controller alone and changes nothing, so check mode is no different."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec(
+            argument_spec={
+                "name": {"type": "str", "required": True},
+                "port": {"type": "int", "default": 6443},
+                "backends": {"type": "list", "elements": "dict", "required": True, "options": BACKEND},
+                "backend_port": {"type": "int", "default": 6443},
+                "subject": {"type": "str", "required": True},
+                "listening": {"type": "bool", "required": True},
+                "on_failure": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+                "hosts": {"type": "list", "elements": "str", "required": True},
+                "opened_variable": {"type": "str", "default": "opened"},
+                "probed_variable": {"type": "str", "default": "probed"},
+                "closed_variable": {"type": "str", "default": "closed"},
+            }
+        )
+        hostvars = (task_vars or {})["hostvars"]
+
+        def registered(variable: str, proof: str) -> dict[str, Any]:
+            """What each host has, left out where its task was skipped or failed."""
+            results = {host: hostvars[host].get(variable) for host in arguments["hosts"] if host in hostvars}
+            return {host: value[proof] for host, value in results.items() if isinstance(value, Mapping) and value.get(proof) is not None}
+
+        probes = registered(arguments["probed_variable"], "probe")
+        backends = {host: probe["host"] for host, probe in probes.items() if probe["host"]}
+
+        def by_backend(found: dict[str, Any]) -> dict[str, Any]:
+            return {backends[host]: value for host, value in found.items() if host in backends}
+
+        verdict = judge(
+            Evidence(
+                name=arguments["name"],
+                port=arguments["port"],
+                backends=[Backend(**backend) for backend in arguments["backends"]],
+                backend_port=arguments["backend_port"],
+                subject=arguments["subject"],
+                listening=arguments["listening"],
+                probes=probes,
+                marks=by_backend(registered(arguments["opened_variable"], "mark")),
+                traffic=by_backend(registered(arguments["closed_variable"], "traffic")) if arguments["listening"] else {},
+            )
+        )
+        printed = lines(verdict.checks)
+        for check, line in zip(verdict.checks, printed):
+            Display().display(line, color=getattr(constants, COLOURS[check.passed]))
+        failing = bool(verdict.failure) and arguments["on_failure"] == "fail"
+        warnings = [text for text in (verdict.warning, "" if failing else verdict.failure) if text]
+        return {
+            **result,
+            "changed": False,
+            "failed": failing,
+            "msg": verdict.failure or verdict.warning or "; ".join(printed),
+            "reached": False if verdict.failure else None if any(check.passed is None for check in verdict.checks) else True,
+            "backends": [one._asdict() for one in verdict.backends],
+            "lines": printed,
+            **({"warnings": warnings} if warnings else {}),
+        }

@@ -1,0 +1,312 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Test a layer-4 load balancer: what one host's connections tell, and what those of all hosts tell together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import Check
+
+# By this the listeners tell our probes from health checks.
+USER_AGENT = "quorum-kubeadm-probe"
+GREETING = "quorum.kubeadm listener"
+# How long a backend goes on for its own answer when all others have answered. They are all marked healthy at about the same time.
+SETTLE = 30.0
+
+BELOW = "\n    "
+
+
+class Outcome(NamedTuple):
+    """What became of one connection: answered, stranger, refused, timed_out, mute, closed or unreachable."""
+
+    kind: str
+    backend: str = ""
+    mark: str = ""
+    detail: str = ""
+
+
+class Backend(NamedTuple):
+    """One that is to be reached."""
+
+    name: str
+    address: str
+
+
+def greeting(name: str, mark: str) -> str:
+    """What a listener answers."""
+    return f"{GREETING} {name} {mark}\n"
+
+
+def parse_greeting(body: str) -> tuple[str, str] | None:
+    """Return the name and the mark of the listener that answered, None when it was none of ours."""
+    words = body.strip().split(" ")
+    return (words[2], words[3]) if len(words) == 4 and body.startswith(f"{GREETING} ") else None
+
+
+def connections_needed(backends: int, doubt: float = 1e-6) -> int:
+    """How many connections it takes to see every one of so many backends, though each goes wherever a hash sends it."""
+    needed = 1
+    while backends * (1 - 1 / backends) ** needed >= doubt:
+        needed += 1
+    return needed
+
+
+def identify(names: Iterable[str], backends: Sequence[Backend]) -> str | None:
+    """Return the backend that a certificate with these names is of; the node's own name decides when several addresses are in it."""
+    known = set(names)
+    candidates = [backend for backend in backends if backend.address in known]
+    if len(candidates) > 1:
+        candidates = [backend for backend in candidates if backend.name in known]
+    return candidates[0].name if len(candidates) == 1 else None
+
+
+def hairpin(own: str, seen: Iterable[str], outcomes: Sequence[Outcome]) -> str | None:
+    """Tell whether a backend reaches itself: by its own answer, or because others answer while some connections are lost."""
+    if not own:
+        return None
+    if own in seen:
+        return "yes"
+    others = any(outcome.kind == "answered" for outcome in outcomes)
+    return "no" if others and any(outcome.kind == "timed_out" for outcome in outcomes) else "unknown"
+
+
+def finished(own: str, backends: Iterable[str], seen: Iterable[str], hairpins: str | None, since_complete: float) -> bool:
+    """Tell whether another round has nothing to add."""
+    others = set(backends) - {own}
+    if not others <= set(seen):
+        return False
+    return not own or hairpins != "unknown" or bool(others and since_complete >= SETTLE)
+
+
+def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Count a round."""
+    counts: dict[str, Any] = {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in ("answered", "refused", "timed_out", "mute", "closed")}
+    details: dict[str, dict[str, int]] = {"stranger": {}, "unreachable": {}}
+    for outcome in outcomes:
+        if outcome.kind in details:
+            details[outcome.kind][outcome.detail] = details[outcome.kind].get(outcome.detail, 0) + 1
+    counts["strangers"] = [{"what": what, "connections": count} for what, count in sorted(details["stranger"].items())]
+    counts["unreachable"] = [{"error": error, "connections": count} for error, count in sorted(details["unreachable"].items())]
+    return counts
+
+
+class Evidence(NamedTuple):
+    """What all hosts found. A host that is missing in a mapping told nothing."""
+
+    name: str
+    port: int
+    backends: Sequence[Backend]
+    backend_port: int
+    subject: str
+    """Where the user has said which balancer it is."""
+    listening: bool
+    """Whether our own listeners answered, and not API servers."""
+    probes: Mapping[str, Mapping[str, Any]]
+    """What `balancer_probe` returned as `probe`, by host."""
+    marks: Mapping[str, str]
+    """The mark of each listener, by backend."""
+    traffic: Mapping[str, Mapping[str, Any]]
+    """What each listener saw, by backend."""
+
+    @property
+    def where(self) -> str:
+        """The balancer, for people."""
+        addresses = dict.fromkeys(address for probe in self.probes.values() for address in probe["addresses"])
+        ends = _listed(f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}" for address in addresses)
+        return f"{self.name} ({ends or self.port})"
+
+    def total(self, kind: str) -> int:
+        """So many connections of the hosts' last rounds ended this way."""
+        return sum(int(probe["last"][kind]) for probe in self.probes.values())
+
+
+class Backed(NamedTuple):
+    """What is known of one backend."""
+
+    name: str
+    address: str
+    reached: bool | None
+    reached_from: list[str]
+    not_from: list[str]
+    hairpin: str
+    checks: Optional[list[str]]
+    """Where health checks came from, and how; None when nobody looked."""
+
+
+class Verdict(NamedTuple):
+    """The lines, and what they come to: empty when all is well."""
+
+    checks: list[Check]
+    failure: str
+    warning: str
+    backends: list[Backed]
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Judge what all hosts found together: one host may see one backend alone, when the balancer goes by the client's address."""
+    if not evidence.probes:
+        return Verdict([Check(f"The load balancer {evidence.name}", None, "not tested: check mode opens no listener")], "", "", [])
+    backed = [_backed(evidence, backend) for backend in evidence.backends]
+    checks = [_line(evidence, one) for one in backed]
+    missing = [one for one in backed if one.reached is False]
+    problems = [f"does not reach {_listed(one.name for one in missing)}"] if missing else []
+
+    strangers = _strangers(evidence)
+    if strangers:
+        checks.append(Check(f"Nothing else answers at {evidence.where}", False, _several(strangers)))
+        problems.append("leads to something else")
+    cut_off = _cut_off(evidence) if len(missing) < len(backed) else []
+    if cut_off:
+        checks.append(Check("Every host gets an answer through the load balancer", False, _several(cut_off)))
+        problems.append("does not answer every host")
+
+    failure = ""
+    if problems:
+        failure = f"The load balancer {evidence.where} {' and '.join(problems)}. It is set by {evidence.subject}. Check, the likeliest first:"
+        failure += "".join(f"\n  - {advice}" for advice in _advice(evidence, missing, strangers))
+    unknown = [one.name for one in backed if one.reached is None]
+    warning = (
+        f"Whether the load balancer {evidence.where} reaches {_listed(unknown)} is unknown: nobody else has tried, and a backend that does not reach itself "
+        "through its own balancer proves nothing. Test again from another host."
+        if unknown
+        else ""
+    )
+    return Verdict(checks, failure, warning, backed)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _several(problems: Sequence[str]) -> str:
+    return problems[0] if len(problems) == 1 else "".join(f"{BELOW}{problem}" for problem in problems)
+
+
+def _label(host: str, probe: Mapping[str, Any]) -> str:
+    """Backends are known by their own names."""
+    return str(probe["host"] or host)
+
+
+def _saw(evidence: Evidence, probe: Mapping[str, Any], name: str) -> bool:
+    wanted = evidence.marks.get(name)
+    return any(one["name"] == name and (not evidence.listening or one["mark"] == wanted) for one in probe["reached"])
+
+
+def _backed(evidence: Evidence, backend: Backend) -> Backed:
+    who = {_label(host, probe): probe for host, probe in evidence.probes.items()}
+    reached_from = [label for label, probe in who.items() if _saw(evidence, probe, backend.name)]
+    others = [label for label in who if label != backend.name]
+    own = who.get(backend.name)
+    reached: bool | None = bool(reached_from)
+    if not reached and not others and own is not None and own["last"]["timed_out"]:
+        # Nobody else has tried, and what a backend without hairpin sees of itself is nothing.
+        reached = None
+    proven = "no" if own is not None and own["hairpin"] == "no" and reached_from else "unknown"
+    traffic = evidence.traffic.get(backend.name)
+    return Backed(
+        backend.name,
+        backend.address,
+        reached,
+        [label for label in reached_from if label != backend.name],
+        [label for label in others if label not in reached_from],
+        "yes" if backend.name in reached_from else proven,
+        _health_checks(traffic) if traffic is not None else None,
+    )
+
+
+def _health_checks(traffic: Mapping[str, Any]) -> list[str]:
+    kinds: dict[str, list[str]] = {}
+    for other in traffic["others"]:
+        kinds.setdefault(other["source"], []).append(_said(other["kind"]))
+    return [f"{source} ({_listed(sorted(said))})" for source, said in sorted(kinds.items())]
+
+
+def _said(kind: str) -> str:
+    return {"tcp": "TCP", "http": "plain HTTP", "tls": "TLS", "https": "HTTPS"}[kind]
+
+
+def _line(evidence: Evidence, one: Backed) -> Check:
+    if one.reached_from:
+        said = f"reached from {_listed(one.reached_from)}" + (f", not from {_listed(one.not_from)}" if one.not_from else "")
+    elif one.reached:
+        said = "reached from itself alone"
+    elif one.reached is None:
+        said = "unknown, nobody else has tried"
+    else:
+        said = f"not reached from {_listed(one.not_from) or 'itself'}"
+    parts = [said]
+    if one.reached is not False:
+        parts.append(f"hairpin {one.hairpin}")
+    if one.checks is not None:
+        more = f" and {len(one.checks) - 4} more" if len(one.checks) > 4 else ""
+        parts.append(f"health checks from {_listed(one.checks[:4])}{more}" if one.checks else "no health check arrived")
+    return Check(f"{one.name} ({one.address}:{evidence.backend_port})", one.reached, "; ".join(parts))
+
+
+def _strangers(evidence: Evidence) -> list[str]:
+    """Those who answered and are none of the backends, each with the hosts that met it."""
+    met: dict[str, list[str]] = {}
+    for host, probe in evidence.probes.items():
+        found = [str(stranger["what"]) for stranger in probe["last"]["strangers"]]
+        if evidence.listening:
+            found += [f"the listener {one['name']} of another test" for one in probe["reached"] if evidence.marks.get(one["name"]) != one["mark"]]
+        for what in found:
+            met.setdefault(what, []).append(_label(host, probe))
+    return [f"{what}, met by {_listed(hosts)}" for what, hosts in met.items()]
+
+
+def _cut_off(evidence: Evidence) -> list[str]:
+    """Observers without an answer. A backend may always be sent to itself, where that leads nowhere."""
+    return [
+        f"{host}: {_fate(probe['last'])}"
+        for host, probe in evidence.probes.items()
+        if not probe["host"] and not probe["reached"] and not probe["last"]["strangers"]
+    ]
+
+
+def _fate(last: Mapping[str, Any]) -> str:
+    said = {"refused": "refused", "timed_out": "timed out", "mute": "taken and not answered", "closed": "closed without an answer"}
+    parts = [f"{last[kind]} {words}" for kind, words in said.items() if last[kind]]
+    parts += [f"{one['connections']} failed ({one['error']})" for one in last["unreachable"]]
+    return f"connections {_listed(parts)}" if parts else "no connection was tried"
+
+
+def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[str]) -> list[str]:
+    """What to look at. What the evidence points at comes first, the rest says what has to be true."""
+    answered, refused, lost, mute = (evidence.total(kind) for kind in ("answered", "refused", "timed_out", "mute"))
+    port, backend_port = evidence.port, evidence.backend_port
+    unchecked = _listed(one.name for one in missing if one.checks == [])
+    checked = [one for one in missing if one.checks]
+    names = _listed(one.name for one in checked)
+    plain = _listed(one.name for one in checked if any("plain HTTP" in check for check in one.checks or []))
+
+    listener = group = health = security = ""
+    if strangers:
+        listener = f"something else answers at port {port} than the backends' port {backend_port}"
+    elif mute and not answered:
+        listener = f"something takes connections at port {port} and answers no TLS handshake"
+    elif refused and not answered and not lost:
+        listener = f"every connection to port {port} is refused: the load balancer has no listener there"
+        listener += f", for health checks do arrive at {names}" if checked else ", or no healthy backend behind it"
+    if unchecked:
+        group = f"no health check arrived at {unchecked}: not in the group, or there with another port than {backend_port}"
+        security = f"the load balancer must be let in to port {backend_port} of {unchecked}, for health checks as well"
+    if plain:
+        health = f"it speaks plain HTTP to {plain}, which API servers answer with 400: make it TCP, or HTTPS with the path /readyz"
+    elif checked and (answered or lost) and not strangers:
+        health = f"it arrives at {names} and does not make it healthy: make it TCP, or HTTPS with the path /readyz; does it take longer than the test waits?"
+    if lost and not answered:
+        security = f"every connection is lost: the hosts must be let out to port {port} of the load balancer, and in there"
+        security += f", and it to port {backend_port} of the backends" if not checked else ""
+
+    every = _listed(one.name for one in evidence.backends)
+    items = [
+        ("listener port", listener, f"TCP on port {port}, passed through and not ended there"),
+        ("target group", group, f"{every}, each with port {backend_port}"),
+        ("health check", health, f"TCP, or HTTPS with the path /readyz, to port {backend_port}"),
+        ("security group", security, f"lets the hosts in to port {port} of the load balancer, and it to port {backend_port} of the backends"),
+    ]
+    return [f"{what}: {found or needed}" for what, found, needed in sorted(items, key=lambda item: not item[1])]
