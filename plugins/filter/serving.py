@@ -29,12 +29,18 @@ options:
     description: The variable that the result of M(quorum.kubeadm.node_info) was registered as.
     type: str
     default: found
+  elsewhere:
+    description: Results of M(quorum.kubeadm.node_info) for hosts beyond the play, from a loop over their names.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
 - name: Ask the living cluster
   quorum.kubeadm.cluster_info:
-  when: inventory_hostname == (ansible_play_hosts | quorum.kubeadm.serving(hostvars) | first | default(''))
+  delegate_to: "{{ ansible_play_hosts | quorum.kubeadm.serving(hostvars) | first }}"
+  run_once: true
 """
 
 RETURN = r"""
@@ -45,9 +51,11 @@ _value:
 """
 
 
-def serving(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], facts_variable: str = "found") -> list[str]:
+def serving(
+    hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], facts_variable: str = "found", elsewhere: Iterable[Mapping[str, Any]] = ()
+) -> list[str]:
     """The hosts of which the registered result of node_info says api_ready."""
-    results = {host: hostvars[host].get(facts_variable, {}) for host in hosts}
+    results = {host: hostvars[host].get(facts_variable, {}) for host in hosts} | {str(result["item"]): result for result in elsewhere}
     return [host for host, result in results.items() if result.get("node", {}).get("api_ready", False)]
 
 

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import SUMS, BundleError, read_sums, sha256_of
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_images import read_archive
+from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import parse_version
 
 KUBERNETES = (
     *(f"bin/{name}" for name in ("kubeadm", "kubelet", "kubectl")),
@@ -52,6 +54,15 @@ def kubernetes_version(bundle: str) -> str | None:
     """The version of the API server's image in a bundle; None when the image has no tag."""
     name = read_archive(os.path.join(bundle, "images/kube-apiserver.tar"))[0].name
     return name.rpartition(":")[2].removeprefix("v") if ":" in name.rpartition("/")[2] else None
+
+
+def containerd_version(bundle: str) -> str | None:
+    """The version of containerd in a bundle; None where it does not run here, being made for another kind of machine."""
+    try:
+        said = subprocess.run([os.path.join(bundle, "bin/containerd"), "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_version(said)
 
 
 def faults(bundle: str, version: str, *, kubernetes: bool, containerd: bool, contents: bool) -> list[str]:

@@ -29,8 +29,12 @@ EL, EL_MAJORS = ("rhel", "centos", "rocky", "almalinux", "ol"), ("9", "10")
 SYSTEMS = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or EL 9 or 10"
 
 # Who listens where on a node, once it is one.
-NODE_PORTS = {10250: "kubelet"}
+NODE_PORTS = {10248: "kubelet", 10249: "kube-proxy", 10250: "kubelet", 10256: "kube-proxy"}
+# kube-apiserver's default for --service-node-port-range.
+NODE_PORT_RANGE = range(30000, 32768)
 CONTROL_PLANE_PORTS = {API_SERVER_PORT: "kube-apiserver", 2379: "etcd", 2380: "etcd", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
+# What a test of the balancer leaves listening when it is killed; the next one replaces it.
+BALANCER_TEST = "quorum-listener"
 WILDCARDS = ("0.0.0.0", "::")
 
 # kubeadm's defaults for the part of the pod network that a node gets.
@@ -153,6 +157,11 @@ def check_networks(situation: Situation) -> Iterator[Problem]:
             yield Problem(name, f"{network} overlaps {other} of {other_name}", "write networks that do not overlap")
     # What is known of a host that was not reached is its address alone.
     of_hosts = grouped((host for host in situation.hosts.values() if host.address), lambda host: host.network or ipaddress.ip_network(str(host.address)))
+    # A node of the cluster has the pods' network on its interfaces; a machine that is none yet should have it on none.
+    for host in situation.hosts.values():
+        for network in {network for _name, address, network in host.networks() if host.state == "clean" and not address.is_loopback}:
+            if host.host not in of_hosts.setdefault(network, []):
+                of_hosts[network].append(host.host)
     for (name, network), (of_host, hosts) in itertools.product(situation.subnets, of_hosts.items()):
         if network.overlaps(of_host):
             yield Problem(name, f"{network} overlaps {of_host}, the network of {listed(hosts)}", "write a network that is used nowhere else")
@@ -177,10 +186,48 @@ def check_endpoint(situation: Situation) -> Iterator[Problem]:
     inputs, refused = situation.inputs, situation.refused_inputs
     if not inputs.endpoint_name and "cluster_endpoint_name" not in refused:
         yield Problem("cluster_endpoint_name", "is not set", "write the DNS name of the endpoint, such as api.example.org")
-    if situation.endpoint_type.wants_address and not inputs.endpoint_address and "cluster_endpoint_address" not in refused:
-        yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, a free one in the network of the proxies")
+    if "cluster_endpoint_address" not in refused:
+        yield from _endpoint_address(situation)
     if situation.proxies and not inputs.statistics_password and "cluster_statistics_password" not in refused:
         yield Problem("cluster_statistics_password", "is not set", "write a password for HAProxy's statistics page, best in a vault")
+
+
+def _endpoint_address(situation: Situation) -> Iterator[Problem]:
+    inputs, address = situation.inputs, situation.endpoint_type.address
+    if address == "unused" and inputs.endpoint_address:
+        yield Problem("cluster_endpoint_address", f"has no meaning with cluster_endpoint_type {inputs.endpoint_type}", "leave it out")
+    elif address == "required" and not inputs.endpoint_address:
+        yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, a free one in the network of the proxies")
+    elif inputs.endpoint_name and not inputs.endpoint_address:
+        silent = [host for host in situation.nodes if host.in_run and host.found and host.found["resolved"] and not host.found["resolved"]["addresses"]]
+        # A control plane behind a balancer has a line of its own; those without one need DNS.
+        lost = [host.host for host in silent if address == "unused" or not host.control_plane or situation.course.initialise]
+        if situation.endpoint_type.balanced and lost:
+            write = "write the name that the balancer has in DNS" + (", or its address into cluster_endpoint_address" if address == "optional" else "")
+            yield Problem("cluster_endpoint_name", f"{inputs.endpoint_name} resolves to no address on {listed(lost)}", write)
+
+
+def check_balancer(situation: Situation) -> Iterator[Problem]:
+    vip = situation.endpoint_address
+    if not situation.endpoint_type.balanced or vip is None:
+        return
+    taken = [host.host for host in situation.hosts.values() if host.address == vip or any(vip == address for _name, address, _network in host.networks())]
+    if taken:
+        yield Problem("cluster_endpoint_address", f"{vip} is the address of {listed(taken)}", "write the address of the balancer")
+
+
+def check_proxies(situation: Situation) -> Iterator[Problem]:
+    groups = situation.request.groups
+    if groups.proxies and set(groups.proxies) - {proxy.host for proxy in situation.proxies}:
+        yield Problem("proxies", f"has hosts, which cluster_endpoint_type {situation.inputs.endpoint_type} has no use for", "leave the group empty")
+    joining = [host.host for host in situation.control_planes if situation.course.steps.get(host.host) in ("join", "rejoin")]
+    left_out = [proxy.host for proxy in situation.proxies if not proxy.in_run]
+    if joining and left_out and not situation.course.initialise:
+        yield Problem(
+            listed(joining),
+            f"joins as a control plane, but this run leaves out {listed(left_out)}, whose HAProxy has to learn of it",
+            "add them to --limit, or run without it",
+        )
 
 
 def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
@@ -215,6 +262,12 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
 
 def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
     port = situation.endpoint_port
+    if port in NODE_PORT_RANGE and any(proxy.node for proxy in situation.proxies):
+        yield Problem(
+            "cluster_endpoint_port",
+            f"{port} is one of those that Services of type NodePort get, {NODE_PORT_RANGE[0]} to {NODE_PORT_RANGE[-1]}",
+            f"write another one, such as {situation.endpoint_type.port}",
+        )
     for proxy in situation.proxies:
         taken = {STATISTICS_PORT: "HAProxy's statistics page", MONITOR_PORT: "HAProxy's monitor"}
         taken.update(NODE_PORTS if proxy.node else {})
@@ -232,13 +285,13 @@ def check_ports(situation: Situation) -> Iterator[Problem]:
     for host in situation.hosts.values():
         expected = {**(NODE_PORTS if host.node else {}), **(CONTROL_PLANE_PORTS if host.control_plane else {})}
         # Where HAProxy listens; the endpoint's port is on every address.
-        proxied = {situation.endpoint_port: "", STATISTICS_PORT: str(host.address), MONITOR_PORT: "127.0.0.1"} if host in situation.proxies else {}
+        proxied = {situation.endpoint_port: "", STATISTICS_PORT: host.inputs.statistics_address or str(host.address), MONITOR_PORT: "127.0.0.1"} if host in situation.proxies else {}
         taken: dict[int, str] = {}
         for listener in host.found["listening"] if host.found and host.in_run else []:
             port, process = listener["port"], listener["process"]
             if port in expected:
                 # On a node that has nothing of Kubernetes, nobody has business there.
-                strange = host.state == "clean" or process not in (None, expected[port])
+                strange = (host.state == "clean" or process not in (None, expected[port])) and process != BALANCER_TEST
             else:
                 meets = proxied.get(port) in ("", listener["address"]) or listener["address"] in WILDCARDS
                 strange = port in proxied and meets and process not in (None, "haproxy")
@@ -254,8 +307,17 @@ def check_ports(situation: Situation) -> Iterator[Problem]:
 def check_containerd(situation: Situation) -> Iterator[Problem]:
     inputs, oldest = situation.inputs, OLDEST_CONTAINERD.get(situation.kubernetes_minor)
     distribution = situation.containerd_source == "distribution"
+    if situation.containerd_source == "bundle":
+        version = cluster_bundle.containerd_version(os.path.expanduser(inputs.bundle_path)) if inputs.bundle_path else None
+        if version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
+            yield Problem(
+                "cluster_bundle_path",
+                f"{inputs.bundle_path} has containerd {version}, and Kubernetes {inputs.kubernetes_version} wants {oldest[0]}.{oldest[1]} or later",
+                "make the bundle with a later one, or set cluster_allow_old_containerd to true",
+            )
+        return
     for host in situation.nodes:
-        if host.in_run and host.found and situation.containerd_source != "bundle":
+        if host.in_run and host.found:
             # What is installed stays, unless an exact version is wanted.
             version = inputs.containerd_version or host.found["containerd"]["version"] or (host.found["containerd"]["candidate"] if distribution else None)
             if version is None and distribution:
@@ -418,7 +480,7 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
         return
     given = {
         "cluster_name": (inputs.name, living["name"], "the name cannot be changed"),
-        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "upgrade with playbooks/upgrade.yml"),
+        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "an upgrade is not automated yet: docs/operations.md has the way by hand"),
         "cluster_endpoint_name": (
             f"{inputs.endpoint_name}:{situation.endpoint_port}",
             living["endpoint"],
@@ -456,6 +518,8 @@ CHECKS: tuple[Callable[[Situation], Iterator[Problem]], ...] = (
     check_families,
     check_networks,
     check_room,
+    check_balancer,
+    check_proxies,
     check_virtual_ip,
     check_endpoint_port,
     check_ports,
@@ -487,7 +551,4 @@ def warnings_of(situation: Situation) -> list[str]:
     for host in situation.control_planes:
         if host.state == "control_plane" and host.found and not host.found["api_ready"]:
             warnings.append(f"{host.host}: its API server is not ready ({host.found['api_problem'] or 'no reason given'}).")
-    unknown = [host.host for host in situation.nodes if host.address is None]
-    if unknown:
-        warnings.append(f"The address of {listed(unknown)} is not known, so /etc/hosts is written without it: set cluster_node_address.")
     return warnings

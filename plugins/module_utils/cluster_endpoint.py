@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, Literal, NamedTuple, Sequence
+
+Address = Literal["required", "optional", "unused"]
 
 
 class Groups(NamedTuple):
@@ -21,8 +23,11 @@ class View(NamedTuple):
     """What one host has to choose from when it resolves the endpoint's name."""
 
     endpoint: str
+    """The address the user gave the endpoint; empty: DNS knows it."""
     own: str
     primary: str
+    serves: bool
+    """Whether the host has an API server of this cluster, or makes the first one."""
     control_plane: bool
 
 
@@ -33,23 +38,83 @@ class EndpointType:
     meaning: str
     port: int
     """Where the endpoint listens when `cluster_endpoint_port` is not set."""
-    wants_address: bool
-    """Whether the user must say the address the endpoint has."""
+    address: Address
+    """Whether the user says the address the endpoint has."""
     vrrp: bool
     """Whether keepalived moves that address between the proxies."""
+    balanced: bool
+    """Whether a balancer that is not ours stands before the API servers, to be tested before it is needed."""
+    proxy_address: str
+    """The address on which our HAProxy takes connections; `*`: all of the host's."""
+    from_outside: bool
+    """Whether the endpoint means the same beyond the nodes; else a kubeconfig that leaves them names an API server."""
     proxies: Callable[[Groups], Sequence[str]]
     """The hosts on which our HAProxy serves the endpoint; none: somebody else serves it."""
     resolves_to: Callable[[View], str]
     """The address of the endpoint's name on one host; empty: we do not touch the name."""
 
 
+def _nodes(groups: Groups) -> Sequence[str]:
+    return [*groups.control_planes, *groups.workers]
+
+
+def _nobody(groups: Groups) -> Sequence[str]:
+    return ()
+
+
+def _behind_the_balancer(view: View) -> str:
+    """A balancer may be unable to bring a backend's packets back to it, so no control plane depends on it.
+
+    One that is still to join goes to the first, since it has no API server of its own (kubeadm#2271).
+    """
+    if not view.control_plane:
+        return view.endpoint
+    return view.own if view.serves else view.primary
+
+
 ENDPOINT_TYPES: dict[str, EndpointType] = {
     "vip": EndpointType(
         meaning="a virtual IP moved by keepalived, with HAProxy behind it",
         port=16443,
-        wants_address=True,
+        address="required",
         vrrp=True,
+        balanced=False,
+        proxy_address="*",
+        from_outside=True,
         proxies=lambda groups: groups.proxies or groups.control_planes,
         resolves_to=lambda view: view.endpoint,
+    ),
+    "load_balancer": EndpointType(
+        meaning="a cloud's load balancer",
+        port=6443,
+        address="optional",
+        vrrp=False,
+        balanced=True,
+        proxy_address="",
+        from_outside=True,
+        proxies=_nobody,
+        resolves_to=_behind_the_balancer,
+    ),
+    "node_local": EndpointType(
+        meaning="HAProxy on every node, for that node alone",
+        port=16443,
+        address="unused",
+        vrrp=False,
+        balanced=False,
+        proxy_address="127.0.0.1",
+        from_outside=False,
+        proxies=_nodes,
+        resolves_to=lambda view: "127.0.0.1",
+    ),
+    "external": EndpointType(
+        meaning="a name and a balancer that somebody else keeps",
+        port=6443,
+        address="unused",
+        vrrp=False,
+        balanced=True,
+        proxy_address="",
+        from_outside=True,
+        proxies=_nobody,
+        resolves_to=lambda view: "",
     ),
 }

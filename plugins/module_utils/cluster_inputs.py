@@ -154,8 +154,13 @@ def _names_or_addresses(value: list[str]) -> Iterator[Fault]:
 
 
 def _url(value: str) -> Iterator[Fault]:
-    if not re.match(r"https?://[^/\s]+", value):
-        yield f"{value!r} is not a URL", "write it with https:// in front"
+    if not re.fullmatch(r"https?://[^/\s]+\S*", value):
+        yield f"{value!r} is not a URL", "write it with https:// in front, without blanks"
+
+
+def _registry(value: str) -> Iterator[Fault]:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*(/[A-Za-z0-9._-]+)*", value):
+        yield f"{value!r} is not a registry", "write host, port and path without https:// and without a / at its end, such as registry.example.org/k8s"
 
 
 def _controller_path(value: str) -> Iterator[Fault]:
@@ -165,8 +170,7 @@ def _controller_path(value: str) -> Iterator[Fault]:
 
 def _controller_paths_or_urls(value: list[str]) -> Iterator[Fault]:
     for text in value:
-        if not text.startswith("https://") and not text.startswith("http://"):
-            yield from _controller_path(text)
+        yield from (_url if re.match("https?://", text) else _controller_path)(text)
 
 
 def _controller_path_or_url(value: str) -> Iterator[Fault]:
@@ -207,10 +211,22 @@ class ClusterInputs:
     endpoint_name: str = option(
         "", "DNS name of the endpoint, put into `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True
     )
-    endpoint_address: str = option("", "Address of the endpoint. With `vip`, a free address in the network of the proxies.", check=_address, required=True)
+    endpoint_address: str = option(
+        "",
+        "Address of the endpoint. With `vip`, a free address in the network of the proxies; with `load_balancer`, the balancer's, "
+        "or nothing when `cluster_endpoint_name` is its name in DNS; with the others, nothing.",
+        check=_address,
+    )
     endpoint_port: int | None = option(
         None, "Port of the endpoint. Not set: " + ", ".join(f"{row.port} for `{name}`" for name, row in ENDPOINT_TYPES.items()) + ".", check=_port
     )
+    balancer_test: str = option(
+        "fail",
+        "What a balancer that does not reach every control plane does to a run, before anything on any host is changed: `fail` stops it, "
+        "`warn` only says so, `skip` does not test.",
+        choices=("fail", "warn", "skip"),
+    )
+    balancer_wait: int = option(180, "Seconds that the balancer may take to find a control plane healthy.", check=_positive)
 
     name: str = option("kubernetes", "Name of the cluster in kubeconfigs.", check=_word)
     kubernetes_version: str = option(DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version)
@@ -239,7 +255,7 @@ class ClusterInputs:
         check=_url,
     )
     repository_key_url: str = option("", "The key of that repository. Not set: where upstream's layout has it.", check=_url)
-    image_repository: str = option("registry.k8s.io", "Registry, and path in it, of Kubernetes' own images.")
+    image_repository: str = option("registry.k8s.io", "Registry, and path in it, of Kubernetes' own images.", check=_registry)
 
     containerd_source: str = option(
         "",
@@ -274,7 +290,7 @@ class ClusterInputs:
     )
     calico_encapsulation: str = option("vxlan", "How Calico carries packets between nodes.", choices=tuple(ENCAPSULATIONS))
     calico_backend: str = option("auto", "Who makes the routes. `auto`: `vxlan` with the VXLAN encapsulations, `bird` with the others.", choices=BACKENDS)
-    calico_image_registry: str = option("", "Registry of Calico's images. Not set: the manifest's own.")
+    calico_image_registry: str = option("", "Registry of Calico's images. Not set: the manifest's own.", check=_registry)
 
     statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_word)
     statistics_password: str = option("", "Password of HAProxy's statistics page. A secret: keep it in a vault.", check=_one_line, required=True)
@@ -298,6 +314,7 @@ class HostInputs:
 
     node_address: str = option("", "Address of the host in the cluster. Not set: the one its default route uses.", check=_address)
     vrrp_interface: str = option("", "Interface that carries the virtual IP. Not set: the one whose network the address is in.")
+    statistics_address: str = option("", "Address on which HAProxy's statistics page listens. Not set: the host's address in the cluster.", check=_address)
     swap: str = option("off", "`off` turns swap off for good; `keep` leaves it and lets the kubelet start with it.", choices=("off", "keep"))
     kernel_modules: list[str] = option(["overlay", "br_netfilter"], "Kernel modules to load; a kernel that has them built in, or a container, needs none.")
     sysctls: dict[str, Any] = option({}, "More kernel parameters.")

@@ -14,7 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint im
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import Membership, State
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import Membership, State, url_host
 
 Step = Literal["none", "init", "join", "rejoin"]
 UNFINISHED: tuple[State, ...] = ("initialising", "half_joined")
@@ -46,6 +46,14 @@ class Kubelet(TypedDict):
     version: str | None
 
 
+class Resolved(TypedDict):
+    """What the endpoint's name means on a host."""
+
+    addresses: list[str]
+    hosts_file: list[str]
+    stale_copies: list[str]
+
+
 class Node(Membership):
     """What module node_info tells of a host, as far as the plan needs it."""
 
@@ -59,6 +67,7 @@ class Node(Membership):
     kubelet: Kubelet
     api_ready: bool
     api_problem: str | None
+    resolved: Resolved | None
 
 
 @dataclass(frozen=True)
@@ -244,6 +253,15 @@ class Situation:
         return as_address(self.inputs.endpoint_address)
 
     @property
+    def balancer_addresses(self) -> list[Address]:
+        """Where the balancer is: as the user says, or as DNS tells hosts whose own /etc/hosts does not say otherwise."""
+        if self.endpoint_address is not None:
+            return [self.endpoint_address]
+        known = [host.found["resolved"] for host in self.nodes if host.found and host.found["resolved"]]
+        told = [address for resolved in known if resolved and not resolved["hosts_file"] for address in resolved["addresses"]]
+        return [address for address in map(as_address, dict.fromkeys(told)) if address]
+
+    @property
     def nodes(self) -> list[Host]:
         return [host for host in self.hosts.values() if host.node]
 
@@ -279,6 +297,17 @@ class Situation:
     def uses_bundle(self) -> bool:
         return "bundle" in (self.inputs.install_source, self.containerd_source)
 
+    @property
+    def replaced(self) -> list[Host]:
+        """New machines in the place of control planes that etcd still knows, and whose member no longer answers."""
+        members = self.request.cluster["etcd_members"] if self.request.cluster else []
+        dead = [member for member in members if not member["healthy"]]
+        return [
+            host
+            for host in self.control_planes
+            if self.course.steps.get(host.host) == "join" and any(member["name"] == host.name or _peer_url(host) in member["peer_urls"] for member in dead)
+        ]
+
     def vrrp(self, proxy: Host) -> tuple[str, Address, Network] | None:
         """The interface of a proxy that can carry the endpoint's address, its own address there and the network."""
         vip, wanted = self.endpoint_address, proxy.inputs.vrrp_interface
@@ -288,6 +317,10 @@ class Situation:
             if vip is not None and vip in network and address != vip and wanted in ("", name)
         ]
         return next((candidate for candidate in candidates if candidate[1] == proxy.address), candidates[0] if candidates else None)
+
+
+def _peer_url(host: Host) -> str:
+    return f"https://{url_host(str(host.address))}:2380"
 
 
 def look(request: Request, inputs: Inputs) -> Situation:

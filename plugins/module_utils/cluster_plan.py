@@ -22,6 +22,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model impor
     Step,
     look,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
 
 PROXY_STATE_FILE = "/run/quorum-kubeadm/proxy"
 
@@ -37,6 +38,18 @@ class Endpoint(TypedDict):
     address: str
     port: int
     host_port: str
+    balanced: bool
+    vrrp: bool
+
+
+class Balancer(TypedDict):
+    """How a balancer that is not ours is tested; `skip` where there is none."""
+
+    test: str
+    wait: int
+    listen: bool
+    addresses: list[str]
+    backends: list[Backend]
 
 
 class PlannedNode(TypedDict):
@@ -50,6 +63,8 @@ class PlannedNode(TypedDict):
     step: Step
     reset: bool
     endpoint_address: str
+    endpoint_address_joined: str
+    hosts_entries: list[HostsEntry]
     swap: str
     kernel_modules: list[str]
     sysctls: dict[str, Any]
@@ -63,9 +78,10 @@ class HostsEntry(TypedDict):
 
 
 class Proxy(TypedDict):
-    """A host on which HAProxy and keepalived serve the endpoint."""
+    """A host on which HAProxy serves the endpoint, and keepalived where it has a virtual address."""
 
     address: str
+    listen_address: str
     interface: str
     peers: list[str]
     priority: int
@@ -80,6 +96,13 @@ class Backend(TypedDict):
     name: str
     address: str
     port: int
+
+
+class StaleMember(TypedDict):
+    """A member of etcd whose machine is gone."""
+
+    name: str
+    address: str
 
 
 class Vrrp(TypedDict):
@@ -137,6 +160,7 @@ class Kubeadm(TypedDict):
     kube_proxy_config: dict[str, Any]
     ignore_preflight_errors: list[str]
     fetch_kubeconfig_to: str
+    fetch_kubeconfig_server: str
 
 
 class Calico(TypedDict):
@@ -163,15 +187,17 @@ class Plan(TypedDict):
     """Everything that a run is told; see RETURN of the module cluster_plan."""
 
     endpoint: Endpoint
-    proxied: bool
+    balancer: Balancer
     primary: str
     initialise: bool
+    ca_certificate: str
+    stale_members: list[StaleMember]
     reset: list[str]
     joining: list[str]
     joining_control_planes: list[str]
     joining_workers: list[str]
+    awaited: list[str]
     nodes: dict[str, PlannedNode]
-    hosts_entries: list[HostsEntry]
     proxies: dict[str, Proxy]
     proxy_maxconn: int
     backends: list[Backend]
@@ -219,7 +245,8 @@ def _addresses(host: Host, situation: Situation) -> list[str]:
 
 def _node(host: Host, situation: Situation) -> PlannedNode:
     primary = situation.hosts[situation.course.primary]
-    view = View(situation.inputs.endpoint_address, str(host.address), str(primary.address), host.control_plane)
+    serves = host is primary or host.state == "control_plane"
+    view = View(situation.inputs.endpoint_address, str(host.address or ""), str(primary.address), serves, host.control_plane)
     return PlannedNode(
         name=host.name,
         address=str(host.address or ""),
@@ -229,10 +256,34 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
         step=situation.course.steps[host.host],
         reset=host.host in situation.course.reset,
         endpoint_address=situation.endpoint_type.resolves_to(view),
+        endpoint_address_joined=situation.endpoint_type.resolves_to(view._replace(serves=host.control_plane)),
+        # Its own and the control planes' names: so a new worker is nothing that another node has to learn of.
+        hosts_entries=[
+            HostsEntry(name=other.name, address=str(other.address)) for other in situation.nodes if other.address and (other.control_plane or other is host)
+        ],
         swap=host.inputs.swap,
         kernel_modules=host.inputs.kernel_modules,
-        sysctls=host.inputs.sysctls,
+        sysctls=_sysctls(host, situation),
     )
+
+
+def _balancer(situation: Situation) -> Balancer:
+    course = situation.course
+    members = [host for host in situation.control_planes if host.state == "control_plane"]
+    # What an interrupted `init` left behind listens where the test would.
+    ready = bool(members) or all(host.state == "clean" for host in situation.control_planes)
+    backends = [host for host in situation.control_planes if course.initialise or (host.found and host.found["api_ready"])]
+    return Balancer(
+        test=situation.inputs.balancer_test if situation.endpoint_type.balanced and ready else "skip",
+        wait=situation.inputs.balancer_wait,
+        listen=course.initialise,
+        addresses=[str(address) for address in situation.balancer_addresses],
+        backends=[_backend(host) for host in backends],
+    )
+
+
+def _backend(host: Host) -> Backend:
+    return Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT)
 
 
 def _proxies(situation: Situation) -> dict[str, Proxy]:
@@ -245,14 +296,27 @@ def _proxies(situation: Situation) -> dict[str, Proxy]:
         carrier = carriers[proxy.host]
         proxies[proxy.host] = Proxy(
             address=addresses[proxy.host],
+            listen_address=_listen_address(situation),
             interface=carrier[0] if carrier else "",
             peers=[address for host, address in addresses.items() if host != proxy.host],
             priority=priority,
             owns_first=position == 0,
             vip_prefix=f"{situation.endpoint_address}/{carrier[2].prefixlen}" if carrier else "",
-            statistics_address=str(proxy.address),
+            statistics_address=proxy.inputs.statistics_address or str(proxy.address),
         )
     return proxies
+
+
+def _listen_address(situation: Situation) -> str:
+    """HAProxy's `*` means IPv4 alone; `::` takes both."""
+    ipv6 = situation.endpoint_address is not None and situation.endpoint_address.version == 6
+    return "::" if ipv6 and situation.endpoint_type.proxy_address == "*" else situation.endpoint_type.proxy_address
+
+
+def _sysctls(host: Host, situation: Situation) -> dict[str, Any]:
+    # FileContent--proc-sys-net-ipv6-conf-default-forwarding of kubeadm's preflight; `all` sets `default` too.
+    forwarding = {"net.ipv6.conf.all.forwarding": 1} if any(network.version == 6 for _name, network in situation.subnets) else {}
+    return {**forwarding, **host.inputs.sysctls}
 
 
 def _kubelet_config(situation: Situation) -> dict[str, Any]:
@@ -287,13 +351,16 @@ def _summary(situation: Situation, plan_nodes: dict[str, PlannedNode]) -> list[s
     joining = {
         kind: [host for host, node in plan_nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)
     }
+    address = f" ({situation.inputs.endpoint_address})" if situation.inputs.endpoint_address else ""
     does = "initialises the cluster" if course.initialise else "serves the cluster and lets others join"
     lines = [
         f"{course.primary} {does}, Kubernetes {situation.inputs.kubernetes_version}",
-        f"The endpoint is {situation.inputs.endpoint_name} ({situation.inputs.endpoint_address}), port {situation.endpoint_port}",
+        f"The endpoint is {situation.inputs.endpoint_name}{address}, port {situation.endpoint_port}: {situation.endpoint_type.meaning}",
     ]
     if situation.proxies:
         lines.append(f"HAProxy serves it on {_listed(proxy.host for proxy in situation.proxies)}")
+    if situation.replaced:
+        lines.append(f"etcd forgets the dead members that new machines replace: {_listed(host.name for host in situation.replaced)}")
     if course.reset:
         lines.append(f"Unfinished work is cleaned first on {_listed(course.reset)}")
     if joining[True]:
@@ -317,29 +384,38 @@ def make_plan(request: Request) -> Plan:
         raise Refused(problems)
 
     inputs, course = situation.inputs, situation.course
+    primary = situation.hosts[course.primary]
     nodes = {node.host: _node(node, situation) for node in situation.nodes}
     joining = [host for host, node in nodes.items() if node["step"] in ("join", "rejoin")]
     host_port = f"{inputs.endpoint_name}:{situation.endpoint_port}"
     bundle_path = os.path.expanduser(inputs.bundle_path) if situation.uses_bundle else ""
     return Plan(
         endpoint=Endpoint(
-            type=inputs.endpoint_type, name=inputs.endpoint_name, address=inputs.endpoint_address, port=situation.endpoint_port, host_port=host_port
+            type=inputs.endpoint_type,
+            name=inputs.endpoint_name,
+            address=inputs.endpoint_address,
+            port=situation.endpoint_port,
+            host_port=host_port,
+            balanced=situation.endpoint_type.balanced,
+            vrrp=situation.endpoint_type.vrrp,
         ),
-        proxied=bool(situation.proxies),
+        balancer=_balancer(situation),
         primary=course.primary,
         initialise=course.initialise,
+        ca_certificate="" if course.initialise else primary.found["ca_certificate"] or "" if primary.found else "",
+        stale_members=[StaleMember(name=host.name, address=str(host.address)) for host in situation.replaced],
         reset=course.reset,
         joining=joining,
         joining_control_planes=[host for host in joining if nodes[host]["control_plane"]],
         joining_workers=[host for host in joining if not nodes[host]["control_plane"]],
+        awaited=[host.name for host in situation.nodes if host.in_run],
         nodes=nodes,
-        hosts_entries=[HostsEntry(name=node["name"], address=node["address"]) for node in nodes.values() if node["address"]],
         proxies=_proxies(situation),
         proxy_maxconn=inputs.proxy_maxconn,
-        backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
+        backends=[_backend(host) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
-            state_file=PROXY_STATE_FILE,
+            state_file=PROXY_STATE_FILE if situation.endpoint_type.vrrp else "",
             monitor_port=MONITOR_PORT,
         ),
         statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
@@ -369,12 +445,13 @@ def make_plan(request: Request) -> Plan:
             dns_domain=inputs.dns_domain,
             pod_subnets=inputs.pod_subnets,
             service_subnets=inputs.service_subnets,
-            cert_sans=list(dict.fromkeys([inputs.endpoint_name, inputs.endpoint_address, *inputs.extra_sans])),
+            cert_sans=list(dict.fromkeys(san for san in (inputs.endpoint_name, inputs.endpoint_address, *inputs.extra_sans) if san)),
             image_repository=inputs.image_repository,
             kubelet_config=_kubelet_config(situation),
             kube_proxy_config=inputs.kube_proxy_config,
             ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),
             fetch_kubeconfig_to=os.path.expanduser(inputs.fetch_kubeconfig_to),
+            fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"https://{url_host(str(primary.address))}:{API_SERVER_PORT}",
         ),
         pod_network=_pod_network(situation),
         warnings=warnings_of(situation),

@@ -13,6 +13,11 @@ from typing import NamedTuple
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z")
 
 
+# What the kubelet writes before and after the copy that a pod on the host's network gets: pkg/kubelet/kubelet_pods.go of Kubernetes.
+COPY_HEADER = "# Kubernetes-managed hosts file (host network).\n"
+COPY_ALIASES = "\n# Entries added by HostAliases."
+
+
 class HostsFileError(ValueError):
     """An entry that /etc/hosts cannot have; the message says which and why."""
 
@@ -45,12 +50,38 @@ def _without(line: str, names: set[str]) -> str | None:
     return f"{words[0]} {' '.join(kept)}{' ' if hash_sign else ''}{hash_sign}{comment}" if kept else None
 
 
+def addresses(text: str, name: str) -> list[str]:
+    """Return the addresses that a name has in the file, in its order."""
+    lines = (line.partition("#")[0].split() for line in text.splitlines())
+    return [words[0] for words in lines if name.lower() in (word.lower() for word in words[1:])]
+
+
+def owned(text: str, owner: str) -> list[str]:
+    """Return the lines of an owner."""
+    return [line for line in text.splitlines() if line.rstrip().endswith(_mark(owner))]
+
+
+def _mark(owner: str) -> str:
+    return f"# quorum.kubeadm {owner}"
+
+
+def renewed(copy: str, text: str, owner: str) -> str:
+    """Return a pod's copy of the file, made anew from ``text`` where its lines of this owner are others; a copy of another kind as it is.
+
+    The kubelet makes it when a container starts and never again (kubernetes#85501).
+    """
+    if not copy.startswith(COPY_HEADER) or owned(copy, owner) == owned(text, owner):
+        return copy
+    _body, aliases, lines = copy.partition(COPY_ALIASES)
+    return f"{COPY_HEADER}{text}{aliases}{lines}"
+
+
 def render(text: str, owner: str, entries: Iterable[Entry], absent: Iterable[str] = ()) -> str:
     """Return the file in which the owner's lines are exactly ``entries`` and no other line has a name of ``entries`` or ``absent``.
 
     The owner's lines are known by a mark at their end. They stay where the first of them was.
     """
-    mark = f"# quorum.kubeadm {owner}"
+    mark = _mark(owner)
     wanted = list(entries)
     names = {name.lower() for name in (*absent, *(entry.name for entry in wanted))}
     own = [f"{entry.address} {entry.name} {mark}" for entry in wanted]

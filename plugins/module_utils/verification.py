@@ -52,7 +52,7 @@ class Evidence(NamedTuple):
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
     return [
-        check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _endpoint, _pods, _tokens) for check in judge(evidence)
+        check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _name, _endpoint, _pods, _tokens) for check in judge(evidence)
     ]
 
 
@@ -169,17 +169,20 @@ def _etcd(evidence: Evidence) -> Check:
 def _proxies(evidence: Evidence) -> Iterator[Check]:
     if not evidence.plan["proxies"]:
         return
+    daemons = ("haproxy", "keepalived") if evidence.plan["endpoint"]["vrrp"] else ("haproxy",)
     dead = [
         f"{daemon} does not run on {host}: see `journalctl -u {daemon}` there"
         for host, proxy in evidence.proxies.items()
-        for daemon in ("haproxy", "keepalived")
+        for daemon in daemons
         if not proxy[daemon]["active"]
     ]
-    yield _judge("HAProxy and keepalived run on every proxy", dead + _unasked(evidence), _listed(evidence.plan["proxies"]))
+    names = {"haproxy": "HAProxy", "keepalived": "keepalived"}
+    name = " and ".join(names[daemon] for daemon in daemons) + (" run" if len(daemons) > 1 else " runs") + " on every proxy"
+    yield _judge(name, dead + _unasked(evidence), _listed(evidence.plan["proxies"]))
 
 
 def _vip(evidence: Evidence) -> Iterator[Check]:
-    if not evidence.plan["proxies"]:
+    if not evidence.plan["endpoint"]["vrrp"]:
         return
     address = evidence.plan["endpoint"]["address"]
     holders = [host for host, proxy in evidence.proxies.items() if proxy["holds_vip"]]
@@ -207,6 +210,27 @@ def _backends(evidence: Evidence) -> Iterator[Check]:
             elif not seen[name]["up"]:
                 problems.append(f"{host} sees {name} down ({seen[name].get('check_status') or 'not checked'})")
     yield _judge("Every HAProxy sees every API server", problems + _unasked(evidence), f"{len(wanted)} backends up on each of {_listed(evidence.proxies)}")
+
+
+def _name(evidence: Evidence) -> Iterator[Check]:
+    name = evidence.plan["endpoint"]["name"]
+    resolved = {host: evidence.found[host]["resolved"] for host in evidence.plan["nodes"] if host in evidence.found and evidence.found[host].get("resolved")}
+    problems, lines = [], {}
+    for host, means in resolved.items():
+        wanted = evidence.plan["nodes"][host]["endpoint_address_joined"]
+        lines[host] = wanted or "DNS"
+        if means["hosts_file"] != ([wanted] if wanted else []):
+            problems.append(f"/etc/hosts on {host} has {_listed(means['hosts_file']) or 'no address'} for it where {wanted or 'DNS'} is to decide: run site.yml")
+        if not means["addresses"]:
+            problems.append(f"{host} cannot resolve it: see /etc/resolv.conf there")
+        if means["stale_copies"]:
+            problems.append(f"{_listed(means['stale_copies'])} on {host} have an older copy of /etc/hosts: run site.yml")
+    places: dict[str, list[str]] = {}
+    for host, address in lines.items():
+        places.setdefault(address, []).append(host)
+    fine = "; ".join(f"{address} on {_listed(hosts)}" for address, hosts in places.items())
+    if resolved:
+        yield _judge("The endpoint's name leads where it should, in pods too", [f"{name}: {problem}" for problem in problems], fine)
 
 
 def _endpoint(evidence: Evidence) -> Iterator[Check]:

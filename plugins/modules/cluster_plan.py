@@ -91,17 +91,28 @@ plan:
   type: dict
   contains:
     endpoint:
-      description: Where the cluster is reached, C(type), C(name), C(address), C(port) and C(host_port), the name and the port.
+      description:
+        - Where the cluster is reached, C(type), C(name), C(address), C(port) and C(host_port), the name and the port; C(balanced), whether a
+          balancer that is not ours stands before it, and C(vrrp), whether keepalived moves its address.
       type: dict
-    proxied:
-      description: Whether HAProxy of this collection serves the endpoint.
-      type: bool
+    balancer:
+      description:
+        - How that balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(wait) in seconds, C(listen) (whether nothing serves yet),
+          C(addresses) where it is, and the C(backends) it has to reach.
+      type: dict
     primary:
       description: The control plane that initialises the cluster or lets others join it.
       type: str
     initialise:
       description: Whether the primary has to initialise the cluster.
       type: bool
+    ca_certificate:
+      description: The certificate of the living cluster's CA, empty when there is no cluster.
+      type: str
+    stale_members:
+      description: C(name) and C(address) of the dead control planes that new machines take the place of; etcd has to forget them first.
+      type: list
+      elements: dict
     reset:
       description: The hosts whose unfinished C(kubeadm init) or C(kubeadm join) has to be cleaned first.
       type: list
@@ -118,19 +129,20 @@ plan:
       description: The workers that have to join.
       type: list
       elements: str
+    awaited:
+      description: The nodes of this run, by their names in the cluster.
+      type: list
+      elements: str
     nodes:
       description:
         - By host, C(name) in the cluster, C(address), C(addresses) (one of each family of the pod network), C(interface),
           C(control_plane), C(step) (V(none), V(init), V(join) or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name
-          resolves to on it), C(swap), C(kernel_modules) and C(sysctls).
+          resolves to on it), C(endpoint_address_joined) (the same once it has joined), C(hosts_entries) (C(name) and C(address) of the nodes
+          that it knows by C(/etc/hosts)), C(swap), C(kernel_modules) and C(sysctls).
       type: dict
-    hosts_entries:
-      description: C(name) and C(address) of every node, for C(/etc/hosts).
-      type: list
-      elements: dict
     proxies:
       description:
-        - By host that serves the endpoint, its C(address) for VRRP, the C(interface) of the virtual IP, C(vip_prefix), the C(peers),
+        - By host that serves the endpoint, its C(address) for VRRP, the C(listen_address) of HAProxy, the C(interface) of the virtual IP, C(vip_prefix), the C(peers),
           the C(priority), C(owns_first), and C(statistics_address), where its statistics page listens.
       type: dict
     proxy_maxconn:
@@ -158,7 +170,8 @@ plan:
     kubeadm:
       description:
         - C(endpoint), C(kubernetes_version), C(cluster_name), C(dns_domain), C(pod_subnets), C(service_subnets), C(cert_sans),
-          C(image_repository), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors) and C(fetch_kubeconfig_to).
+          C(image_repository), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors),
+          C(fetch_kubeconfig_to) and C(fetch_kubeconfig_server).
       type: dict
     pod_network:
       description:

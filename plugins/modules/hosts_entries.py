@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Gives every name the lines it should have, and no others. A name that somebody else's line has, is taken out of that line.
   - An owner's lines are marked as such, so that those no longer wanted are found and removed.
+  - Pods on the host's network have a copy from the time when they started. Those whose lines of the owner are others get it anew, in place,
+    so that kube-proxy finds the endpoint where it is now without being restarted.
 author:
   - Quorum contributors (@quorum)
 options:
@@ -49,6 +51,11 @@ options:
       - The file.
     type: path
     default: /etc/hosts
+  root:
+    description:
+      - Where the host's file system begins, below which the pods' copies are looked for.
+    type: path
+    default: /
 attributes:
   check_mode:
     description: Says what would be written.
@@ -84,14 +91,22 @@ lines:
   type: list
   elements: str
   sample: ["192.0.2.10 api.example.org # quorum.kubeadm endpoint"]
+pods:
+  description: The pods on the host's network whose copy of the file was made anew, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [kube-system/kube-proxy-x7k2p]
 """
 
 import errno  # noqa: E402
 import os  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError, check, render  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import renew, stale_copies  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError, check, owned, render  # noqa: E402
 
 
 def write(path: str, text: str) -> None:
@@ -126,6 +141,7 @@ def main() -> None:
             },
             "absent": {"type": "list", "elements": "str", "default": []},
             "path": {"type": "path", "default": "/etc/hosts"},
+            "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
     )
@@ -141,11 +157,15 @@ def main() -> None:
         if after != before and not module.check_mode:
             write(path, after)
             module.set_default_selinux_context(path, False)
+        stale = list(stale_copies(after, module.params["owner"], Path(module.params["root"])))
+        for copy in stale if not module.check_mode else ():
+            renew(copy)
     except (HostsFileError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
-        changed=after != before,
-        lines=[line for line in after.splitlines() if line.endswith(f"# quorum.kubeadm {module.params['owner']}")],
+        changed=after != before or bool(stale),
+        lines=owned(after, module.params["owner"]),
+        pods=[copy.pod for copy in stale],
         diff={"before_header": path, "after_header": path, "before": before, "after": after},
     )
 

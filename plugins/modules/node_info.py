@@ -36,6 +36,13 @@ options:
     description: Whether to ask the package manager which version of containerd the distribution offers.
     type: bool
     default: false
+  resolve:
+    description: A name, the endpoint's, whose addresses on this host are to be told.
+    type: str
+  ask_dns:
+    description: Whether to ask DNS for it where C(/etc/hosts) does not know it; an answer is waited for two seconds a server.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -105,6 +112,7 @@ node:
         - C(clean), C(control_plane) and C(worker) are what they say.
         - C(initialising) has a CA, or what an unfinished C(kubeadm init) left.
         - C(half_joined) has what an unfinished C(kubeadm join) left.
+        - A node whose work was marked as unfinished, but that its cluster has as a finished member and that serves, is what it became.
       type: str
     ca_hash:
       description: The pin of the cluster's CA, or None.
@@ -125,6 +133,13 @@ node:
     api_problem:
       description: Why a control plane's API server is not ready, or None.
       type: str
+    resolved:
+      description:
+        - What O(resolve) means here, None when no name was given.
+        - C(addresses) are what programs get, C(hosts_file) what C(/etc/hosts) says alone, and C(stale_copies) the pods on the host's network
+          that have an older copy of that file.
+      type: dict
+      sample: {addresses: [192.0.2.10], hosts_file: [192.0.2.10], stale_copies: []}
 """
 
 import os
@@ -136,19 +151,25 @@ from typing import Any, Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import machine
+from ansible_collections.quorum.kubeadm.plugins.module_utils import hosts_file, machine
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import why_not_ready
 from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server, read_membership
+from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import stale_copies
+from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import actual_membership
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server
 
 ROOT = Path("/")
-PORTS = frozenset({6443, 16443, 1080, 10250, 10257, 10259, 2379, 2380})
+PORTS = frozenset({6443, 16443, 1080, 10248, 10249, 10250, 10256, 10257, 10259, 2379, 2380})
 VERSIONS = {
     "containerd": ["containerd", "--version"],
     "kubelet": ["kubelet", "--version"],
     "kubeadm": ["kubeadm", "version", "--output", "short"],
 }
+
+
+# The owner of the endpoint's line, as the role endpoint writes it.
+ENDPOINT = "endpoint"
 
 
 class NotEnough(Exception):
@@ -213,13 +234,37 @@ def candidate(runner: Runner, root: Path = ROOT) -> str | None:
     return machine.parse_version(found.stdout) if found.rc == 0 else None
 
 
-def node(ports: Iterable[int], containerd_candidate: bool, runner: Runner = run, root: Path = ROOT) -> dict[str, Any]:
+def from_dns(name: str) -> list[str]:
+    """Return the addresses that DNS knows; none too when it does not answer."""
+    # resolv.conf(5): by default glibc waits twice five seconds for each server.
+    os.environ["RES_OPTIONS"] = "timeout:2 attempts:1"
+    try:
+        return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)))
+    except OSError:
+        return []
+
+
+def resolved(name: str, ask_dns: bool, root: Path = ROOT) -> dict[str, list[str]]:
+    """Return what a name means on this host."""
+    hosts = read(root / "etc/hosts")
+    known = hosts_file.addresses(hosts, name)
+    return {
+        "addresses": known or (from_dns(name) if ask_dns else []),
+        "hosts_file": known,
+        "stale_copies": [copy.pod for copy in stale_copies(hosts, ENDPOINT, root)],
+    }
+
+
+def node(
+    ports: Iterable[int], containerd_candidate: bool, runner: Runner = run, root: Path = ROOT, resolve: str | None = None, ask_dns: bool = True
+) -> dict[str, Any]:
     """Read the node."""
-    membership = read_membership(root)
+    membership = actual_membership(root)
     with ThreadPoolExecutor() as side_by_side:
         addresses = side_by_side.submit(runner, ["ip", "-json", "address"])
         versions = {name: side_by_side.submit(installed_version, runner, command) for name, command in VERSIONS.items()}
         offered = side_by_side.submit(candidate, runner, root) if containerd_candidate else None
+        meant = side_by_side.submit(resolved, resolve, ask_dns, root) if resolve else None
         sockets = listening(ports, root)
         server = read_api_server(root) if membership["state"] == "control_plane" else None
         problem = why_not_ready(root, server) if server else None
@@ -245,6 +290,7 @@ def node(ports: Iterable[int], containerd_candidate: bool, runner: Runner = run,
         **membership,
         "api_ready": server is not None and problem is None,
         "api_problem": problem,
+        "resolved": meant.result() if meant else None,
     }
 
 
@@ -254,13 +300,18 @@ def main() -> None:
         argument_spec={
             "ports": {"type": "list", "elements": "int", "default": []},
             "containerd_candidate": {"type": "bool", "default": False},
+            "resolve": {"type": "str"},
+            "ask_dns": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     if os.geteuid() != 0:
         module.fail_json(msg="node_info reads keys and the sockets of other processes, which are root's: write `become: true` on the play")
     try:
-        module.exit_json(changed=False, node=node(module.params["ports"], module.params["containerd_candidate"]))
+        read_node = node(
+            module.params["ports"], module.params["containerd_candidate"], resolve=module.params["resolve"], ask_dns=module.params["ask_dns"]
+        )
+        module.exit_json(changed=False, node=read_node)
     except (CertificateError, NotEnough) as error:
         module.fail_json(msg=str(error))
 

@@ -24,7 +24,7 @@ options:
     description:
       - The file in which HAProxy's worth is told to keepalived.
     type: path
-    default: /run/quorum-kubeadm/haproxy.state
+    default: /run/quorum-kubeadm/proxy
   socket:
     description:
       - HAProxy's statistics socket.
@@ -163,7 +163,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "address": {"type": "str"},
-            "state_file": {"type": "path", "default": "/run/quorum-kubeadm/haproxy.state"},
+            "state_file": {"type": "path", "default": "/run/quorum-kubeadm/proxy"},
             "socket": {"type": "path", "default": "/var/lib/haproxy/stats"},
             "backend": {"type": "str", "default": "api_servers"},
         },

@@ -46,6 +46,11 @@ options:
       - Seconds after which to give up.
     type: float
     default: 5
+  wait:
+    description:
+      - Seconds to go on trying until the server is verified and answers with 200. With it, a server that never does is a failure.
+    type: float
+    default: 0
 attributes:
   check_mode:
     description: Reads only.
@@ -116,6 +121,9 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.tls_answer import name_matches, status, subject_alt_names  # noqa: E402
 
+# Between two attempts, seconds.
+INTERVAL = 0.5
+
 
 def probe(parameters: dict[str, Any], context: ssl.SSLContext, found: dict[str, Any]) -> None:
     """Fill in what is found, as far as it goes."""
@@ -134,6 +142,24 @@ def probe(parameters: dict[str, Any], context: ssl.SSLContext, found: dict[str, 
     found["body"] = answer.partition(b"\r\n\r\n")[2].decode(errors="replace")[:1000]
 
 
+def attempt(parameters: dict[str, Any], context: ssl.SSLContext) -> dict[str, Any]:
+    """Ask once."""
+    found: dict[str, Any] = {"verified": False, "subject_alt_names": [], "status": None, "body": "", "error": ""}
+    begun = time.monotonic()
+    try:
+        probe(parameters, context, found)
+    except ssl.SSLCertVerificationError as error:
+        found["error"] = f"certificate: {error.verify_message}"
+    except OSError as error:
+        found["error"] = (error.strerror or str(error)).lower()
+    return {**found, "seconds": round(time.monotonic() - begun, 3)}
+
+
+def answers(found: dict[str, Any]) -> bool:
+    """Whether it is the right server, and well."""
+    return bool(found["verified"]) and found["status"] == 200
+
+
 def main() -> None:
     """Ask and tell."""
     module = AnsibleModule(
@@ -144,10 +170,10 @@ def main() -> None:
             "server_name": {"type": "str"},
             "path": {"type": "str", "default": "/readyz"},
             "timeout": {"type": "float", "default": 5.0},
+            "wait": {"type": "float", "default": 0.0},
         },
         supports_check_mode=True,
     )
-    found: dict[str, Any] = {"verified": False, "subject_alt_names": [], "status": None, "body": "", "error": ""}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Compared afterwards: a certificate for another name is worth showing.
     context.check_hostname = False
@@ -155,14 +181,18 @@ def main() -> None:
         context.load_verify_locations(cadata=module.params["ca_certificate"])
     except (ssl.SSLError, ValueError) as error:
         module.fail_json(msg=f"ca_certificate: no PEM certificate: {error}")
+    wait = 0.0 if module.check_mode else module.params["wait"]
     begun = time.monotonic()
-    try:
-        probe(module.params, context, found)
-    except ssl.SSLCertVerificationError as error:
-        found["error"] = f"certificate: {error.verify_message}"
-    except OSError as error:
-        found["error"] = (error.strerror or str(error)).lower()
-    module.exit_json(changed=False, seconds=round(time.monotonic() - begun, 3), **found)
+    found = attempt(module.params, context)
+    while not answers(found) and time.monotonic() - begun < wait:
+        # Nothing tells when a server far away begins to answer.
+        time.sleep(INTERVAL)
+        found = attempt(module.params, context)
+    if wait and not answers(found):
+        where = f"{module.params['host']}:{module.params['port']}"
+        last = found["error"] or f"it answers {found['status']}, {found['body'].strip()[:100]}"
+        module.fail_json(msg=f"{where} did not answer as it should within {wait:.0f} s: {last}. Whoever carries that address brings no connection there.")
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

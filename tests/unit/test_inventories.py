@@ -63,6 +63,7 @@ def clean_machine(host: str, address: str) -> Any:
         "node_name": None,
         "api_ready": False,
         "api_problem": None,
+        "resolved": None,
     }
 
 

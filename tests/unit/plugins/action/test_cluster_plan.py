@@ -48,9 +48,11 @@ def node(host: str, **differs: Any) -> dict[str, Any]:
         "kubelet": {"version": None},
         "state": "clean",
         "ca_hash": None,
+        "ca_certificate": None,
         "node_name": None,
         "api_ready": False,
         "api_problem": None,
+        "resolved": None,
         **differs,
     }
 

@@ -62,6 +62,7 @@ def node(host: str, **differs: Any) -> dict[str, Any]:
         "node_name": None,
         "api_ready": False,
         "api_problem": None,
+        "resolved": None,
         **differs,
     }
 
@@ -105,6 +106,7 @@ CLUSTER: dict[str, Any] = {
     "pod_subnets": ["10.244.0.0/16"],
     "service_subnets": ["10.96.0.0/12"],
     "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in SIX],
+    "etcd_members": [{"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True} for host in CONTROL_PLANES],
 }
 
 
@@ -149,8 +151,17 @@ def test_a_new_cluster() -> None:
     assert steps(made) == {"cp1": "init", **dict.fromkeys(("cp2", "cp3", "w1", "w2", "w3"), "join")}
     assert made["joining"] == ["cp2", "cp3", "w1", "w2", "w3"]
     assert made["joining_control_planes"] == ["cp2", "cp3"] and made["joining_workers"] == ["w1", "w2", "w3"]
-    assert made["endpoint"] == {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "port": 16443, "host_port": "api.lab.test:16443"}
-    assert made["proxied"] is True
+    assert made["endpoint"] == {
+        "type": "vip",
+        "name": "api.lab.test",
+        "address": "198.18.64.10",
+        "port": 16443,
+        "host_port": "api.lab.test:16443",
+        "balanced": False,
+        "vrrp": True,
+    }
+    assert made["balancer"]["test"] == "skip" and made["ca_certificate"] == "" and made["stale_members"] == []
+    assert made["awaited"] == list(SIX)
     assert made["nodes"]["cp2"] == {
         "name": "cp2",
         "address": "198.18.64.12",
@@ -160,14 +171,18 @@ def test_a_new_cluster() -> None:
         "step": "join",
         "reset": False,
         "endpoint_address": "198.18.64.10",
+        "endpoint_address_joined": "198.18.64.10",
+        "hosts_entries": [{"name": host, "address": ADDRESSES[host]} for host in CONTROL_PLANES],
         "swap": "off",
         "kernel_modules": ["overlay", "br_netfilter"],
         "sysctls": {},
     }
-    assert made["hosts_entries"] == [{"name": host, "address": ADDRESSES[host]} for host in SIX]
+    # Nobody has to learn of a new worker but itself.
+    assert [entry["name"] for entry in made["nodes"]["w2"]["hosts_entries"]] == ["cp1", "cp2", "cp3", "w2"]
     assert made["backends"] == [{"name": host, "address": ADDRESSES[host], "port": 6443} for host in CONTROL_PLANES]
     assert made["proxies"]["cp1"] == {
         "address": "198.18.64.11",
+        "listen_address": "*",
         "interface": "eth0",
         "peers": ["198.18.64.12", "198.18.64.13"],
         "priority": 200,
@@ -237,10 +252,104 @@ def test_a_host_outside_the_run_takes_no_step_even_when_it_is_known() -> None:
     assert plan(found=living("w2", "w3"), run=("w3",))["joining"] == ["w3"]
 
 
-def test_a_worker_whose_address_is_not_known_is_left_out_of_the_names() -> None:
+def test_a_worker_whose_address_is_not_known_is_nobodys_business() -> None:
     made = plan(found={**living(), "w2": None}, run=("w3",))
-    assert [entry["name"] for entry in made["hosts_entries"]] == ["cp1", "cp2", "cp3", "w1", "w3"]
-    assert "w2" in made["warnings"][0]
+    assert [entry["name"] for entry in made["nodes"]["w3"]["hosts_entries"]] == ["cp1", "cp2", "cp3", "w3"]
+    assert made["nodes"]["w2"]["address"] == "" and made["warnings"] == []
+
+
+def behind_a_balancer(**differs: Any) -> Plan:
+    inputs = {"cluster_endpoint_type": "load_balancer", **differs.pop("inputs", {})}
+    return plan(inputs=inputs, **differs)
+
+
+def stages(made: Plan) -> dict[str, tuple[str, str]]:
+    return {host: (planned["endpoint_address"], planned["endpoint_address_joined"]) for host, planned in made["nodes"].items()}
+
+
+def test_the_stages_behind_a_balancer() -> None:
+    made = behind_a_balancer()
+    assert stages(made) == {
+        "cp1": ("198.18.64.11", "198.18.64.11"),
+        "cp2": ("198.18.64.11", "198.18.64.12"),
+        "cp3": ("198.18.64.11", "198.18.64.13"),
+        **dict.fromkeys(WORKERS, ("198.18.64.10", "198.18.64.10")),
+    }
+    assert made["proxies"] == {} and made["endpoint"]["host_port"] == "api.lab.test:6443" and made["vrrp"]["state_file"] == ""
+
+
+def test_the_stages_when_another_control_plane_serves() -> None:
+    made = behind_a_balancer(found=living("cp1", "w2"), cluster={**CLUSTER, "endpoint": "api.lab.test:6443"})
+    assert stages(made)["cp1"] == ("198.18.64.12", "198.18.64.11") and stages(made)["cp3"] == ("198.18.64.13", "198.18.64.13")
+
+
+def test_a_control_plane_whose_server_is_down_for_now_keeps_its_stage() -> None:
+    found = {**living(), "cp3": control_plane("cp3", api_ready=False, api_problem="refused")}
+    assert stages(behind_a_balancer(found=found))["cp3"] == ("198.18.64.13", "198.18.64.13")
+
+
+def test_the_balancers_test() -> None:
+    first = behind_a_balancer()["balancer"]
+    assert (first["test"], first["listen"], first["addresses"]) == ("fail", True, ["198.18.64.10"])
+    assert [backend["name"] for backend in first["backends"]] == ["cp1", "cp2", "cp3"]
+    later = behind_a_balancer(found=living("cp3"), cluster={**CLUSTER, "endpoint": "api.lab.test:6443"})["balancer"]
+    assert (later["test"], later["listen"], [backend["name"] for backend in later["backends"]]) == ("fail", False, ["cp1", "cp2"])
+    # An API server that an interrupted run began may listen already.
+    interrupted = {**dict.fromkeys(("cp2", "cp3")), "cp1": node("cp1", state="initialising", ca_hash=OURS)}
+    assert behind_a_balancer(found={host: found or node(host) for host, found in interrupted.items()})["balancer"]["test"] == "skip"
+    assert behind_a_balancer(inputs={"cluster_balancer_test": "warn"})["balancer"]["test"] == "warn"
+
+
+def test_a_balancer_known_by_its_name_alone() -> None:
+    own = {"addresses": ["198.18.64.11"], "hosts_file": ["198.18.64.11"], "stale_copies": []}
+    dns = {"addresses": ["192.0.2.7", "192.0.2.8"], "hosts_file": [], "stale_copies": []}
+    found = {host: {**facts, "resolved": dns if host in WORKERS else own} for host, facts in living().items()}
+    made = behind_a_balancer(inputs={"cluster_endpoint_address": ""}, found=found)
+    assert stages(made)["w1"] == ("", "") and stages(made)["cp2"] == ("198.18.64.12", "198.18.64.12")
+    assert made["balancer"]["addresses"] == ["192.0.2.7", "192.0.2.8"]
+    assert made["kubeadm"]["cert_sans"] == ["api.lab.test"]
+
+
+def test_haproxy_on_every_node() -> None:
+    made = plan(inputs={"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""})
+    assert list(made["proxies"]) == list(SIX) and {proxy["listen_address"] for proxy in made["proxies"].values()} == {"127.0.0.1"}
+    assert set(stages(made).values()) == {("127.0.0.1", "127.0.0.1")}
+    assert made["kubeadm"]["fetch_kubeconfig_server"] == "https://198.18.64.11:6443" and made["vrrp"]["state_file"] == ""
+
+
+def test_an_endpoint_of_somebody_else() -> None:
+    resolved = {"addresses": ["192.0.2.7"], "hosts_file": [], "stale_copies": []}
+    made = plan(
+        inputs={"cluster_endpoint_type": "external", "cluster_endpoint_address": "", "cluster_statistics_password": ""},
+        found={host: node(host, resolved=resolved) for host in SIX},
+    )
+    assert set(stages(made).values()) == {("", "")} and made["balancer"]["addresses"] == ["192.0.2.7"] and made["balancer"]["test"] == "fail"
+
+
+def test_etcd_forgets_a_dead_member_whose_place_is_taken() -> None:
+    members = [{**member, "healthy": member["name"] != "cp3"} for member in CLUSTER["etcd_members"]]
+    assert plan(found=living("cp3"), cluster={**CLUSTER, "etcd_members": members})["stale_members"] == [{"name": "cp3", "address": "198.18.64.13"}]
+    assert plan(found=living("cp3"), cluster=CLUSTER)["stale_members"] == []
+    # A machine that is only down for a moment is no new one.
+    assert plan(found=living("w1"), cluster={**CLUSTER, "etcd_members": members})["stale_members"] == []
+
+
+def test_an_ipv6_endpoint_is_listened_on() -> None:
+    second = {"name": "eth0", "addresses": [{"address": ADDRESSES["cp1"], "prefix": 24}, {"address": "2001:db8::11", "prefix": 64}]}
+    found = {
+        host: node(host, interfaces=[{**second, "addresses": [{"address": ADDRESSES[host], "prefix": 24}, {"address": f"2001:db8::{n}", "prefix": 64}]}])
+        for n, host in enumerate(SIX, 11)
+    }
+    made = plan(
+        inputs={
+            "cluster_endpoint_address": "2001:db8::a",
+            "cluster_pod_subnets": ["10.244.0.0/16", "2001:db8:1::/56"],
+            "cluster_service_subnets": ["10.96.0.0/12", "2001:db8:2::/112"],
+        },
+        found=found,
+    )
+    assert made["proxies"]["cp1"]["listen_address"] == "::"
+    assert made["nodes"]["w1"]["sysctls"] == {"net.ipv6.conf.all.forwarding": 1}
 
 
 def test_even_control_planes_of_a_living_cluster_are_a_warning() -> None:
@@ -350,7 +459,7 @@ def test_a_bundle_is_read_when_a_node_will_be_given_of_it(monkeypatch: pytest.Mo
 def test_the_summary_says_who_does_what() -> None:
     assert plan(found={"cp2": node("cp2", state="half_joined")}, proxies=("lb1",))["summary"] == [
         "cp1 initialises the cluster, Kubernetes 1.37.2",
-        "The endpoint is api.lab.test (198.18.64.10), port 16443",
+        "The endpoint is api.lab.test (198.18.64.10), port 16443: a virtual IP moved by keepalived, with HAProxy behind it",
         "HAProxy serves it on lb1",
         "Unfinished work is cleaned first on cp2",
         "Joining as control planes: cp2, cp3",
@@ -358,7 +467,7 @@ def test_the_summary_says_who_does_what() -> None:
     ]
     assert plan(found=living(), proxies=("lb1",))["summary"] == [
         "cp1 serves the cluster and lets others join, Kubernetes 1.37.2",
-        "The endpoint is api.lab.test (198.18.64.10), port 16443",
+        "The endpoint is api.lab.test (198.18.64.10), port 16443: a virtual IP moved by keepalived, with HAProxy behind it",
         "HAProxy serves it on lb1",
         "No host has to join",
     ]
@@ -396,6 +505,8 @@ def on(host: str, port: int, process: str | None, address: str = "0.0.0.0", **di
 def systems(identity: str, version: str) -> dict[str, Any]:
     return {"w1": node("w1", system={"id": identity, "version_id": version, "name": f"{identity} {version}", "architecture": "x86_64"})}
 
+
+NOWHERE: dict[str, Any] = {"addresses": [], "hosts_file": [], "stale_copies": []}
 
 REFUSED = [
     # Inputs by themselves.
@@ -635,7 +746,7 @@ REFUSED = [
         "cp1",
         "with all hosts up",
     ),
-    ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "playbooks/upgrade.yml"),
+    ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "docs/operations.md"),
     (
         "pods changed",
         {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_pod_subnets": ["10.245.0.0/16"]}},
@@ -672,6 +783,69 @@ REFUSED = [
         "cluster_node_address of w1",
         "the cluster knows the node by 198.18.64.21",
     ),
+    # The kinds of endpoint.
+    (
+        "an address where it has no meaning",
+        {"inputs": {"cluster_endpoint_type": "node_local"}},
+        "cluster_endpoint_address",
+        "no meaning with cluster_endpoint_type node_local; leave it out",
+    ),
+    (
+        "balancer at a node's address",
+        {"inputs": {"cluster_endpoint_type": "load_balancer", "cluster_endpoint_address": "198.18.64.22"}},
+        "cluster_endpoint_address",
+        "is the address of w2; write the address of the balancer",
+    ),
+    (
+        "balancer that no name leads to",
+        {
+            "inputs": {"cluster_endpoint_type": "load_balancer", "cluster_endpoint_address": ""},
+            "found": {host: node(host, resolved=NOWHERE) for host in SIX},
+        },
+        "cluster_endpoint_name",
+        "resolves to no address on cp1, cp2, cp3, w1, w2 and w3",
+    ),
+    (
+        "external name that one node cannot resolve",
+        {
+            "inputs": {"cluster_endpoint_type": "external", "cluster_endpoint_address": ""},
+            "found": {host: node(host, resolved=NOWHERE if host == "w2" else {**NOWHERE, "addresses": ["192.0.2.7"]}) for host in SIX},
+        },
+        "cluster_endpoint_name",
+        "resolves to no address on w2",
+    ),
+    (
+        "proxies that have nothing to do",
+        {"inputs": {"cluster_endpoint_type": "load_balancer"}, "proxies": ("lb1",)},
+        "proxies",
+        "cluster_endpoint_type load_balancer has no use for",
+    ),
+    (
+        "new control plane without the proxies",
+        {"found": living("cp3"), "run": ("cp3",), "cluster": CLUSTER},
+        "cp3",
+        "leaves out cp1 and cp2, whose HAProxy has to learn of it",
+    ),
+    ("endpoint on a NodePort", {"inputs": {"cluster_endpoint_port": 30443}}, "cluster_endpoint_port", "Services of type NodePort"),
+    ("endpoint on kube-proxy's port", {"inputs": {"cluster_endpoint_port": 10256}}, "cluster_endpoint_port", "belongs to kube-proxy"),
+    (
+        "pod network on another interface",
+        {
+            "found": {
+                "cp1": node(
+                    "cp1",
+                    interfaces=[
+                        {"name": "eth0", "addresses": [{"address": ADDRESSES["cp1"], "prefix": 24}]},
+                        {"name": "eth1", "addresses": [{"address": "10.244.7.5", "prefix": 24}]},
+                    ],
+                )
+            }
+        },
+        "cluster_pod_subnets",
+        "overlaps 10.244.7.0/24, the network of cp1",
+    ),
+    ("URL with a blank", {"inputs": {"cluster_repository_url": "https://mirror /x"}}, "cluster_repository_url", "without blanks"),
+    ("registry with a scheme", {"inputs": {"cluster_image_repository": "https://mirror.example.org"}}, "cluster_image_repository", "without https://"),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError, check, render
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError, addresses, check, render, renewed
 
 # Docker's own file, and Debian's.
 DOCKER = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n198.18.64.11\tquorum-cp1\n"
@@ -92,3 +92,26 @@ def test_refused(entry: Entry, message: str) -> None:
     with pytest.raises(HostsFileError) as error:
         check([entry])
     assert str(error.value) == message
+
+
+COPY = "# Kubernetes-managed hosts file (host network).\n"
+ALIASES = "\n# Entries added by HostAliases.\n192.0.2.99\tregistry\n"
+OLD = OURS.replace("192.0.2.10", "192.0.2.12")
+
+
+@pytest.mark.parametrize(
+    ("copy", "after"),
+    [
+        pytest.param(COPY + DOCKER + OLD, COPY + DOCKER + OURS, id="another address"),
+        pytest.param(COPY + DOCKER, COPY + DOCKER + OURS, id="none yet"),
+        pytest.param(COPY + DOCKER + OLD + ALIASES, COPY + DOCKER + OURS + ALIASES, id="the pod's own entries stay"),
+        pytest.param(COPY + DEBIAN + OURS, COPY + DEBIAN + OURS, id="what else is different is nobody's business"),
+        pytest.param("# Kubernetes-managed hosts file.\n" + DOCKER, "# Kubernetes-managed hosts file.\n" + DOCKER, id="a pod with a network of its own"),
+    ],
+)
+def test_copies_of_pods(copy: str, after: str) -> None:
+    assert renewed(copy, DOCKER + OURS, "endpoint") == after
+
+
+def test_addresses_of_a_name() -> None:
+    assert addresses(DOCKER + OURS + "# 192.0.2.1 api.example.org\n::1 other API.example.org # why\n", "api.example.org") == ["192.0.2.10", "::1"]

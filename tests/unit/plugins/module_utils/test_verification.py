@@ -39,8 +39,8 @@ def healthy() -> World:
     return World(
         plan={
             "primary": "cp1",
-            "endpoint": {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "port": 16443, "host_port": "api.lab.test:16443"},
-            "nodes": {host: {"name": host, "control_plane": host in CONTROL_PLANES} for host in HOSTS},
+            "endpoint": {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "port": 16443, "host_port": "api.lab.test:16443", "vrrp": True},
+            "nodes": {host: {"name": host, "control_plane": host in CONTROL_PLANES, "endpoint_address_joined": "198.18.64.10"} for host in HOSTS},
             "proxies": {host: {"priority": 200} for host in CONTROL_PLANES},
             "backends": [{"name": host, "address": f"198.18.64.1{number}", "port": 6443} for number, host in enumerate(CONTROL_PLANES, start=1)],
         },
@@ -63,6 +63,7 @@ def healthy() -> World:
                 "state": "control_plane" if host in CONTROL_PLANES else "worker",
                 "api_ready": host in CONTROL_PLANES,
                 "api_problem": None,
+                "resolved": {"addresses": ["198.18.64.10"], "hosts_file": ["198.18.64.10"], "stale_copies": []},
                 "listening": [{"port": 10250, "address": "::", "process": "kubelet"}, {"port": 22, "address": "0.0.0.0", "process": None}],
             }
             for host in HOSTS
@@ -103,6 +104,7 @@ NAMES = [
     "HAProxy and keepalived run on every proxy",
     "The virtual IP is on exactly one proxy",
     "Every HAProxy sees every API server",
+    "The endpoint's name leads where it should, in pods too",
     "The endpoint answers, with a certificate for its name",
     "A pod runs on every node",
     "Pods reach pods on other nodes",
@@ -123,6 +125,7 @@ def test_a_healthy_cluster() -> None:
         "✓ HAProxy and keepalived run on every proxy: cp1, cp2, cp3",
         "✓ The virtual IP is on exactly one proxy: 198.18.64.10 is on cp1",
         "✓ Every HAProxy sees every API server: 3 backends up on each of cp1, cp2, cp3",
+        "✓ The endpoint's name leads where it should, in pods too: 198.18.64.10 on cp1, cp2, cp3, w1, w2, w3",
         "✓ The endpoint answers, with a certificate for its name: api.lab.test:16443 from cp1, cp2, cp3, w1, w2, w3, the slowest in 0.02 s",
         "✓ A pod runs on every node: 6 pods",
         "✓ Pods reach pods on other nodes: 30 connections",
@@ -189,6 +192,17 @@ def no_connection_to_w3(world: World) -> None:
             "cp1, cp2 all hold 198.18.64.10: VRRP (IP protocol 112) does not pass between them",
         ),
         (lambda w: w.proxies["cp2"]["haproxy"]["backends"][2].update(up=False, check_status="L4CON"), NAMES[8], "cp2 sees cp3 down (L4CON)"),
+        (
+            lambda w: w.found["w2"]["resolved"].update(hosts_file=[]),
+            NAMES[9],
+            "api.lab.test: /etc/hosts on w2 has no address for it where 198.18.64.10 is to decide: run site.yml",
+        ),
+        (lambda w: w.found["w2"]["resolved"].update(addresses=[]), NAMES[9], "api.lab.test: w2 cannot resolve it: see /etc/resolv.conf there"),
+        (
+            lambda w: w.found["cp2"]["resolved"].update(stale_copies=["kube-system/kube-proxy-x7k2p"]),
+            NAMES[9],
+            "api.lab.test: kube-system/kube-proxy-x7k2p on cp2 have an older copy of /etc/hosts: run site.yml",
+        ),
         (lambda w: w.proxies["cp2"]["haproxy"]["backends"].pop(), NAMES[8], "cp2 does not know cp3"),
         (
             lambda w: w.proxies["cp2"]["haproxy"]["backends"].clear(),
@@ -197,31 +211,31 @@ def no_connection_to_w3(world: World) -> None:
         ),
         (
             lambda w: w.endpoint["w1"].update(verified=False, error="the certificate is not for api.lab.test but for kubernetes"),
-            NAMES[9],
+            NAMES[10],
             "from w1: the certificate is not for api.lab.test but for kubernetes",
         ),
-        (lambda w: w.endpoint["w1"].update(status=500, body="[-]etcd failed\n"), NAMES[9], "from w1: it answers 500, [-]etcd failed"),
-        (lambda w: [w.endpoint[host].update(verified=False, error="timed out") for host in ("w1", "w2")], NAMES[9], "from w1, from w2: timed out"),
-        (lambda w: w.endpoint.clear(), NAMES[9], "nobody could ask it"),
+        (lambda w: w.endpoint["w1"].update(status=500, body="[-]etcd failed\n"), NAMES[10], "from w1: it answers 500, [-]etcd failed"),
+        (lambda w: [w.endpoint[host].update(verified=False, error="timed out") for host in ("w1", "w2")], NAMES[10], "from w1, from w2: timed out"),
+        (lambda w: w.endpoint.clear(), NAMES[10], "nobody could ask it"),
         (
             lambda w: w.pods["pods"][4].update(address="", addresses=[], error="container probe waits: ErrImagePull"),
-            NAMES[10],
+            NAMES[11],
             "not on w2: container probe waits: ErrImagePull",
         ),
         (
             lambda w: connection(w, "w1", "w2").update(ok=False, error="TIMEOUT"),
-            NAMES[11],
+            NAMES[12],
             "\n    w1 to w2 (10.244.4.2:8080): TIMEOUT\n    see the pod network's pods on these nodes",
         ),
         (
             no_connection_to_w3,
-            NAMES[11],
+            NAMES[12],
             f"\n    {', '.join(f'{host} to w3 (10.244.5.2:8080)' for host in HOSTS[:-1])}: TIMEOUT" "\n    see the pod network's pods on these nodes",
         ),
-        (lambda w: w.pods.update(connections=[]), NAMES[11], "nothing could be tried"),
+        (lambda w: w.pods.update(connections=[]), NAMES[12], "nothing could be tried"),
         (
             lambda w: w.pods["pods"][3].update(address="192.168.7.9", addresses=["192.168.7.9"]),
-            NAMES[12],
+            NAMES[13],
             "192.168.7.9 on w1 outside 10.244.0.0/16: see /etc/cni/net.d on these nodes",
         ),
         (
@@ -229,14 +243,14 @@ def no_connection_to_w3(world: World) -> None:
                 entry.update(ok=False, error="DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: server misbehaving")
                 for entry in w.pods["dns"][:2]
             ],
-            NAMES[13],
+            NAMES[14],
             "\n    on cp1, on cp2: DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: server misbehaving"
             "\n    see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes",
         ),
-        (lambda w: w.pods.update(dns=[]), NAMES[13], "nothing could be tried"),
+        (lambda w: w.pods.update(dns=[]), NAMES[14], "nothing could be tried"),
         (
             lambda w: w.cluster["bootstrap_tokens"].append({"id": "012345", "description": "", "expires": None, "ours": True}),
-            NAMES[14],
+            NAMES[15],
             "012345: an interrupted run left it, the next run of site.yml takes it away",
         ),
     ],
@@ -273,13 +287,13 @@ def test_a_cluster_that_does_not_answer(reason: str | None) -> None:
     world.cluster.update(reachable=False, reason=reason)
     checks = {check.name: check for check in verify(Evidence(**{**world._asdict(), "pods": None}))}
     assert checks[NAMES[1]] == Check(NAMES[1], False, f"asked on cp1: {reason or 'there is no cluster yet'}")
-    assert {name for name, check in checks.items() if check.passed is None} == {NAMES[position] for position in (2, 3, 4, 5, 10, 11, 12, 13, 14)}
+    assert {name for name, check in checks.items() if check.passed is None} == {NAMES[position] for position in (2, 3, 4, 5, 11, 12, 13, 14, 15)}
     assert {check.detail for check in checks.values() if check.passed is None} == {NOT_CHECKED}
 
 
 def test_check_mode_makes_no_pods_and_says_so() -> None:
     checks = verify(Evidence(**{**healthy()._asdict(), "pods": None}))
-    assert lines(checks)[10:14] == [f"– {name}: not checked in check mode" for name in NAMES[10:14]]
+    assert lines(checks)[11:15] == [f"– {name}: not checked in check mode" for name in NAMES[11:15]]
     assert all(check.passed is not False for check in checks)
 
 
@@ -287,12 +301,12 @@ def test_pods_that_could_not_be_made_are_told_once() -> None:
     world = healthy()
     world.pods.update(pods=[], connections=[], dns=[], error="`kubectl create` failed: forbidden")
     wrong = {check.name: check.detail for check in world.verdict() if not check.passed}
-    assert wrong == {NAMES[10]: "`kubectl create` failed: forbidden", NAMES[11]: "nothing could be tried", NAMES[13]: "nothing could be tried"}
+    assert wrong == {NAMES[11]: "`kubectl create` failed: forbidden", NAMES[12]: "nothing could be tried", NAMES[14]: "nothing could be tried"}
 
 
 def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
     world = healthy()
-    world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "type": "external"})
+    world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "type": "external", "vrrp": False})
     world.proxies.clear()
     assert [check.name for check in world.verdict()] == NAMES[:6] + NAMES[9:]
 

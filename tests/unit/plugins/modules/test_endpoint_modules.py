@@ -54,6 +54,23 @@ def test_lines_are_written(run_module: RunModule, hosts: Path, monkeypatch: pyte
     assert hosts.read_text() == "127.0.0.1 localhost\n"
 
 
+def test_copies_of_pods_are_made_anew_where_they_lie(run_module: RunModule, hosts: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "var/lib/kubelet/pods/0c4e/etc-hosts"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("# Kubernetes-managed hosts file (host network).\n127.0.0.1 localhost\n198.51.100.100 api.example.org # quorum.kubeadm endpoint\n" + "#" * 99)
+    (tmp_path / "var/log/pods/kube-system_kube-proxy-x7k2p_0c4e").mkdir(parents=True)
+    arguments = {"path": str(hosts), "root": str(tmp_path), "owner": "endpoint", "entries": [API]}
+    before, inode = copy.read_text(), copy.stat().st_ino
+    run_module("hosts_entries", path=str(hosts), root="/nowhere", owner="endpoint", entries=[API])
+    checked = run_module("hosts_entries", check_mode=True, **arguments)
+    assert checked["changed"] and checked["pods"] == ["kube-system/kube-proxy-x7k2p"] and copy.read_text() == before
+    assert run_module("hosts_entries", **arguments)["pods"] == checked["pods"]
+    assert copy.read_text() == "# Kubernetes-managed hosts file (host network).\n" + hosts.read_text()
+    # The pod sees this very file, by a mount.
+    assert copy.stat().st_ino == inode
+    assert not run_module("hosts_entries", **arguments)["changed"]
+
+
 def test_a_file_that_is_not_there(run_module: RunModule, tmp_path: Path) -> None:
     assert run_module("hosts_entries", path=str(tmp_path / "hosts"), owner="endpoint", entries=[API])["changed"]
     assert (tmp_path / "hosts").stat().st_mode & 0o777 == 0o644

@@ -98,6 +98,7 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         "node_name": None,
         "api_ready": True,
         "api_problem": None,
+        "resolved": None,
     }
 
 
@@ -129,7 +130,8 @@ def test_machine_with_nothing_installed(node: Node) -> None:
     assert (found["kubelet"], found["kubeadm"], found["state"]) == ({"version": None}, {"version": None}, "clean")
 
 
-def test_names_of_processes(node: Node) -> None:
+def test_names_of_processes(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_info, "PORTS", frozenset({6443, 10250, 10257}))
     root = a_machine(node("clean"))
     named = {one["port"]: one["process"] for one in node_info.listening([], root)}
     assert (named[6443], named[10257], named[10250], named[10249]) == ("kube-apiserver", "kube-controller-manager", None, None)
@@ -137,6 +139,20 @@ def test_names_of_processes(node: Node) -> None:
     (root / "proc/101/fd/3").symlink_to(f"socket:[{KUBE_PROXYS_INODE}]")
     assert {one["port"]: one["process"] for one in node_info.listening([], root)}[10249] is None
     assert {one["port"]: one["process"] for one in node_info.listening([10249], root)}[10249] == "kube-controller-manager"
+
+
+def test_what_the_endpoints_name_means(node: Node) -> None:
+    root = a_machine(node("control_plane"))
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n192.0.2.11 localhost.example # quorum.kubeadm endpoint\n")
+    pod = root / "var/lib/kubelet/pods/0c4e"
+    pod.mkdir(parents=True)
+    (pod / "etc-hosts").write_text("# Kubernetes-managed hosts file (host network).\n192.0.2.12 localhost.example # quorum.kubeadm endpoint\n")
+    found = node_info.node([], False, answering(), root, resolve="localhost.example")
+    assert found["resolved"]["hosts_file"] == ["192.0.2.11"] and found["resolved"]["stale_copies"] == ["0c4e"]
+    assert found["resolved"]["addresses"] == ["192.0.2.11"]
+    (root / "etc/hosts").write_text("")
+    assert node_info.resolved("localhost", True, root)["addresses"] != [] and node_info.resolved("localhost", False, root)["addresses"] == []
+    assert node_info.resolved("nowhere.invalid", True, root)["addresses"] == []
 
 
 def test_ip_that_is_missing_is_named(node: Node) -> None:
