@@ -44,6 +44,8 @@ MADE_BY_INIT = frozenset(
     }
 )
 ADDONS = ("kube-dns", "kube-proxy")
+# For how many seconds who is about to reset a node gives it the chance to prove that it is finished.
+PATIENCE = 10.0
 
 
 class Found(NamedTuple):
@@ -105,7 +107,7 @@ def actual_membership(root: Path, patience: float = 0.0) -> Membership:
     """Tell what the node is; a cluster that may only be starting is asked for as many seconds as there is patience."""
     membership, traces = read_membership(root), read_traces(root)
     state = classify(traces._replace(unfinished=None))
-    if traces.unfinished is None or state not in MEMBERS:
+    if traces.unfinished is None or state not in MEMBERS or read_node_name(root) is None:
         return membership
     deadline = time.monotonic() + patience
     while not _is_member(root, traces):
@@ -129,4 +131,7 @@ def what_lives_here(root: Path) -> list[str]:
     server = read_api_server(root)
     if server is None or why_not_ready(root, server) is not None:
         return []
-    return _look(root, server).beyond
+    try:
+        return _look(root, server).beyond
+    except KubectlError as error:
+        return [f"what cannot be read ({error})"]

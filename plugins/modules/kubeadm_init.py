@@ -15,7 +15,8 @@ description:
   - Runs C(kubeadm init) with configuration documents of API C(kubeadm.k8s.io/v1beta4), which Kubernetes 1.31 and later understand,
     handed over on standard input.
   - Does nothing on a control plane that serves. Refuses a node that belongs to a cluster in another way.
-  - An initialisation that was killed is recognised; with O(reset=true) it is taken back and done again, with the same cluster CA.
+  - An initialisation that was killed is recognised; with O(reset=true) it is taken back and done again, with the same cluster CA. One that
+    ended well although its run was killed is left alone.
   - Returns no secret. kubeadm is told to print neither the bootstrap token nor the certificate key; both expire, and
     M(quorum.kubeadm.join_credentials) mints fresh ones when a node is to join.
 attributes:
@@ -160,9 +161,9 @@ options:
     default: {}
   reset:
     description:
-      - Whether an initialisation that was killed half-way may be taken back by C(kubeadm reset) before it is done again.
+      - Whether an initialisation that was killed half-way, or a join to a cluster that is gone, may be taken back by C(kubeadm reset) first.
         etcd's data on this node is lost thereby, so it must be known that no other node belongs to the cluster.
-      - The cluster's CA is kept.
+      - The cluster's CA is kept when its key is there. A node that serves other nodes, or anybody's pods, is never reset.
     type: bool
     default: false
   kubeconfig:
@@ -212,7 +213,7 @@ join:
     certificate_key:
     control_plane: true
 reset:
-  description: Whether a half-done initialisation was taken back first.
+  description: Whether a half-done initialisation, or join, was taken back first.
   returned: success
   type: bool
 state:
@@ -234,6 +235,8 @@ rc:
   type: int
 """
 
+import contextlib
+import time
 from pathlib import Path
 from typing import Any, Mapping, TypedDict
 
@@ -253,10 +256,14 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import 
     reset,
     unfinished,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import PATIENCE, actual_membership, clear_stale_mark, what_lives_here
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
     CA_CERTIFICATE,
     CA_KEY,
-    classify,
+    KUBERNETES,
+    MEMBERS,
+    UNFINISHED,
+    State,
     has_node_traces,
     read_api_server,
     read_authority,
@@ -313,29 +320,63 @@ def documents(params: Mapping[str, Any]) -> list[config.Document]:
     ]
 
 
+def permit_reset(params: Mapping[str, Any], state: State, root: Path) -> None:
+    """Raise Refused unless the node may be reset."""
+    if not params["reset"]:
+        raise Refused(
+            f"an earlier kubeadm {'join' if state == 'half_joined' else 'init'} was cut short on this node (see {root / CA_CERTIFICATE} and "
+            "beside it). When no other node belongs to its cluster, set reset: true, or run `kubeadm reset` on it, and run again"
+        )
+    lives = what_lives_here(root)
+    if lives:
+        raise Refused(
+            f"an earlier run on this node looks unfinished, but the node serves {', '.join(lives[:5])}: it is not reset. Mend it by hand, "
+            f"delete {root / UNFINISHED} and run again, or, when nobody needs that, run `kubeadm reset` on it"
+        )
+
+
+def set_orphaned_key_aside(root: Path) -> None:
+    """Let kubeadm make a CA where only the key of one is: it writes the key first, so that is what a kill in between leaves."""
+    key = root / CA_KEY
+    if key.exists() and not (root / CA_CERTIFICATE).exists():
+        key.rename(root / KUBERNETES / f"ca.key.{time.strftime('%Y%m%dT%H%M%S')}.orphaned")
+
+
 def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
     """Make the cluster's CA when there is none."""
-    state = classify(read_traces(root))
+    traces, state = read_traces(root), actual_membership(root)["state"]
     stdout = stderr = ""
-    missing = read_authority(root) is None
+    found = read_authority(root)
+    if found is None and traces.ca_key and (state not in ("clean", "initialising") or has_node_traces(traces)):
+        raise Refused(
+            f"{root / CA_KEY} is here without {root / CA_CERTIFICATE}, on a node that has more of a cluster: it may be the only key of that. "
+            "Bring the certificate back (other control planes have it), or run `kubeadm reset` here when that cluster is gone"
+        )
+    # Of a cluster that the node was to join, and of no use without its key.
+    foreign = found is not None and not traces.ca_key and state not in MEMBERS
+    if foreign:
+        permit_reset(params, state, root)
+    missing = found is None or foreign
     if missing and not check_mode:
-        # kubeadm writes the key first: a key without its certificate is what a kill in between leaves, and of no use.
-        (root / CA_KEY).unlink(missing_ok=True)
-        result = kubeadm(runner, ["init", "phase", "certs", "ca"], documents(params)[:2])
+        with unfinished("init", root) if foreign else contextlib.nullcontext():
+            if foreign:
+                reset(runner, params["cri_socket"], keep_authority=False, root=root)
+            set_orphaned_key_aside(root)
+            result = kubeadm(runner, ["init", "phase", "certs", "ca"], documents(params)[:2])
         stdout, stderr = result.stdout, result.stderr
-    certificate, pin = read_authority(root) or (None, None)
+    certificate, pin = (None if missing and check_mode else read_authority(root)) or (None, None)
     return Outcome(
-        changed=missing, state=state, reset=False, stdout=stdout, stderr=stderr, join=None, ca_certificate=certificate, ca_hash=pin
+        changed=missing, state=state, reset=foreign, stdout=stdout, stderr=stderr, join=None, ca_certificate=certificate, ca_hash=pin
     )
 
 
 def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
     """Initialise the control plane, or say why that must not be."""
-    traces = read_traces(root)
-    state = classify(traces)
-    if state in ("worker", "half_joined"):
+    traces, membership = read_traces(root), actual_membership(root, PATIENCE)
+    state = membership["state"]
+    if state == "worker":
         raise Refused(
-            f"this node is {'a worker' if state == 'worker' else 'half-way through joining a cluster'}: kubeadm init must not run here. "
+            "this node is a worker: kubeadm init must not run here. "
             "Choose another first control plane, or remove the node from its cluster and run `kubeadm reset` on it"
         )
     server = read_api_server(root)
@@ -347,18 +388,17 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
                 "Look at `journalctl -u kubelet` and `crictl ps -a` on it; kubeadm init must not run again over a cluster's data"
             )
     needed = state != "control_plane"
-    must_reset = needed and has_node_traces(traces)
-    if must_reset and not params["reset"]:
-        raise Refused(
-            f"an earlier kubeadm init was cut short on this node (see {root / CA_CERTIFICATE} and beside it). When no other node belongs "
-            "to its cluster, set reset: true, or run `kubeadm reset` on it, and run again"
-        )
+    must_reset = needed and (has_node_traces(traces) or state == "half_joined" or (traces.ca_certificate and not traces.ca_key))
+    if must_reset:
+        permit_reset(params, state, root)
+    unmarked = clear_stale_mark(root, membership, check_mode)
     stdout = stderr = ""
     join: JoinFacts | None = None
     if needed and not check_mode:
         with unfinished("init", root):
             if must_reset:
-                reset(runner, params["cri_socket"], keep_authority=True, root=root)
+                reset(runner, params["cri_socket"], keep_authority=traces.ca_key, root=root)
+            set_orphaned_key_aside(root)
             upload = ["--upload-certs", "--skip-certificate-key-print"] if params["upload_certificates"] else []
             result = kubeadm(runner, ["init", "--skip-token-print", *upload], documents(params))
         stdout, stderr = result.stdout, result.stderr
@@ -366,7 +406,7 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
     copied = bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
     certificate, pin = read_authority(root) or (None, None)
     return Outcome(
-        changed=needed or copied,
+        changed=needed or unmarked or copied,
         state=state,
         reset=must_reset,
         stdout=stdout,

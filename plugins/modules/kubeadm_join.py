@@ -15,7 +15,8 @@ description:
   - Runs C(kubeadm join) with a JoinConfiguration of API C(kubeadm.k8s.io/v1beta4), which Kubernetes 1.31 and later understand, handed
     over on standard input, so that no secret is seen in the list of processes or stays in a file.
   - Does nothing on a node that already belongs to the cluster whose CA the credentials pin. Refuses a node of another cluster.
-  - A join that was killed or failed half-way is recognised, taken back by C(kubeadm reset), and done again.
+  - A join that was killed or failed half-way is recognised, taken back by C(kubeadm reset), and done again. One that ended well although
+    its run was killed is left alone - the node is in the cluster, and its API server, if it has one, is ready.
   - Nodes may join side by side. etcd takes one new member at a time; kubeadm waits for its turn.
 attributes:
   check_mode:
@@ -102,13 +103,20 @@ options:
     default:
       etcdAPICall: 5m0s
   ready_timeout:
-    description: How many seconds a new control plane's API server may take until its C(/readyz) answers.
+    description: How many seconds a control plane's API server may take until its C(/readyz) answers.
     type: int
     default: 120
   cleanup_timeout:
     description: How many seconds the cluster may take to tell which member a half-done join left in etcd.
     type: int
     default: 60
+  reset:
+    description:
+      - Whether a C(kubeadm init) that was cut short on this node may be taken back by C(kubeadm reset), its cluster CA included.
+        etcd's data on this node is lost thereby, so it must be known that no other node belongs to that CA.
+      - A node that serves other nodes, or anybody's pods, is never reset. A C(kubeadm join) that was cut short needs no leave.
+    type: bool
+    default: false
   kubeconfig:
     description:
       - Where to put a copy of a control plane's C(/etc/kubernetes/admin.conf), mode 0600, for the user who administers the cluster there.
@@ -143,7 +151,7 @@ removed_etcd_member:
   returned: success
   type: str
 reset:
-  description: Whether a half-done join was taken back first.
+  description: Whether a half-done join, or init, was taken back first.
   returned: success
   type: bool
 state:
@@ -185,7 +193,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import 
     unfinished,
 )
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, State, read_api_server, read_membership
+from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import PATIENCE, actual_membership, clear_stale_mark, what_lives_here
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, MEMBERS, State, read_api_server, read_authority
 
 ROOT = Path("/")
 
@@ -210,7 +219,7 @@ def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> boo
     """Tell whether the node is what it is asked to become; raise Refused when it is something that must not be touched."""
     pins = params["credentials"]["ca_cert_hashes"]
     role = "control_plane" if params["control_plane"] else "worker"
-    if state in ("control_plane", "worker"):
+    if state in MEMBERS:
         if ca_hash not in pins:
             raise Refused(
                 f"this node belongs to another cluster: its CA is {ca_hash}, the cluster it is to join has {', '.join(pins)}. "
@@ -222,10 +231,10 @@ def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> boo
                 "remove it from the cluster first"
             )
         return True
-    if state == "initialising":
+    if state == "initialising" and not params["reset"]:
         raise Refused(
             f"an unfinished kubeadm init is on this node, with the CA {ca_hash}; the cluster it is to join has {', '.join(pins)}. "
-            "Run `kubeadm reset` on it first, if nothing else belongs to that CA"
+            "When nothing else belongs to that CA, set reset: true, or run `kubeadm reset` on it, and run again"
         )
     return False
 
@@ -253,34 +262,42 @@ def configuration(params: Mapping[str, Any]) -> config.Document:
 
 def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: Kubectl, root: Path = ROOT) -> Outcome:
     """Join the node, or say why that must not be."""
-    membership = read_membership(root)
+    membership = actual_membership(root, PATIENCE)
     state = membership["state"]
     needed = not belongs(state, membership["ca_hash"], params)
-    must_reset = needed and state == "half_joined"
+    must_reset = needed and state != "clean"
+    lives = what_lives_here(root) if state == "initialising" else []
+    if lives:
+        raise Refused(
+            f"an unfinished kubeadm init is on this node, but it serves {', '.join(lives[:5])}: it is not reset. "
+            "When nobody needs that, run `kubeadm reset` on it, and run again"
+        )
+    unmarked = clear_stale_mark(root, membership, check_mode)
     stdout = stderr = ""
     removed: str | None = None
     if needed and not check_mode:
         document = configuration(params)
         with unfinished("join", root):
             if must_reset:
-                if params["control_plane"]:
+                if state == "half_joined":
                     removed = forget_own_member(root, params["advertise_address"], kubectl)
                 reset(runner, params["cri_socket"], keep_authority=False, root=root)
             result = kubeadm(runner, ["join"], [document])
         stdout, stderr = result.stdout, result.stderr
-        server = read_api_server(root)
-        reason = wait_ready(root, server, params["ready_timeout"]) if server else None
-        if reason:
-            raise Refused(f"the node has joined, but its API server is not ready after {params['ready_timeout']} seconds: {reason}")
+    server = read_api_server(root) if params["control_plane"] and not (needed and check_mode) else None
+    patience = 0 if check_mode else params["ready_timeout"]
+    reason = wait_ready(root, server, patience) if server else None
+    if reason:
+        raise Refused(f"the node has joined, but its API server is not ready after {patience} seconds: {reason}")
     copied = params["control_plane"] and bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
     return Outcome(
-        changed=needed or copied,
+        changed=needed or unmarked or copied,
         state=state,
         reset=must_reset,
         removed_etcd_member=removed,
         stdout=stdout,
         stderr=stderr,
-        ca_hash=read_membership(root)["ca_hash"],
+        ca_hash=(read_authority(root) or (None, None))[1],
     )
 
 
@@ -309,6 +326,7 @@ def main() -> None:
             "timeouts": {"type": "dict", "default": {"etcdAPICall": "5m0s"}},
             "ready_timeout": {"type": "int", "default": 120},
             "cleanup_timeout": {"type": "int", "default": 60},
+            "reset": {"type": "bool", "default": False},
             "kubeconfig": {"type": "path"},
         },
         supports_check_mode=True,

@@ -107,8 +107,9 @@ def test_each_is_asked_where_it_can_answer(cluster: Cluster, tmp_path: Path) -> 
     assert cluster.asked == ["node cp1 of https://api.lab.test:16443"]
 
 
-def test_files_that_lack_are_enough_to_know(cluster: Cluster, tmp_path: Path) -> None:
-    files = {path: name for path, name in CONTROL_PLANE.items() if not path.endswith("etcd.yaml")}
+@pytest.mark.parametrize("lacking", ["etc/kubernetes/manifests/etcd.yaml", CLIENT])
+def test_files_that_lack_are_enough_to_know(lacking: str, cluster: Cluster, tmp_path: Path) -> None:
+    files = {path: name for path, name in CONTROL_PLANE.items() if path != lacking}
     assert membership.actual_membership(lay_out(tmp_path, files, "join"), patience=60)["state"] == "half_joined"
     assert cluster.asked == []
 
@@ -124,7 +125,9 @@ def test_cluster_that_cannot_be_read_proves_nothing(cluster: Cluster, monkeypatc
         raise KubectlError("forbidden")
 
     monkeypatch.setattr(membership, "_look", fails)
-    assert membership.actual_membership(lay_out(tmp_path, CONTROL_PLANE, "init"))["state"] == "initialising"
+    root = lay_out(tmp_path, CONTROL_PLANE, "init")
+    assert membership.actual_membership(root)["state"] == "initialising"
+    assert membership.what_lives_here(root) == ["what cannot be read (forbidden)"]
 
 
 @pytest.mark.parametrize(("mark", "node", "stale"), [("join", NODE, True), ("join", None, False), (None, NODE, False)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils import membership
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import KubeadmError
 from ansible_collections.quorum.kubeadm.plugins.modules import kubeadm_init
@@ -70,9 +72,8 @@ class Kubeadm:
         self.documents.append([json.loads(part) for part in (stdin or "").split("---\n") if part])
         self.found.append(sorted(str(path.relative_to(root / "etc/kubernetes")) for path in (root / "etc/kubernetes").rglob("*") if path.is_file()))
         if argv[1] == "reset":
-            for path in ("manifests", "kubelet.conf", "admin.conf"):
-                target = root / "etc/kubernetes" / path
-                shutil.rmtree(target) if target.is_dir() else target.unlink()
+            for target in (root / "etc/kubernetes" / path for path in ("manifests", "kubelet.conf", "admin.conf")):
+                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
             return Result(0, "", "")
         if argv[1:5] == ["init", "phase", "certs", "ca"]:
             self.node("authority")
@@ -84,6 +85,7 @@ class Kubeadm:
 @pytest.fixture(name="kubeadm")
 def fake_kubeadm(node: Node, monkeypatch: pytest.MonkeyPatch) -> Kubeadm:
     monkeypatch.setattr(kubeadm_init, "why_not_ready", lambda *arguments, **options: None)
+    monkeypatch.setattr(membership, "why_not_ready", lambda root, server: "nobody is there")
     return Kubeadm(node)
 
 
@@ -153,11 +155,47 @@ def test_killed_init_is_left_alone_without_leave(kubeadm: Kubeadm, node: Node) -
     assert kubeadm.calls == []
 
 
-@pytest.mark.parametrize(("kind", "why"), [("worker", "is a worker"), ("killed join", "half-way through joining")])
-def test_members_of_a_cluster_are_refused(kubeadm: Kubeadm, node: Node, kind: str, why: str) -> None:
-    node(kind)
-    with pytest.raises(kubeadm_init.Refused, match=why):
+def test_workers_are_refused(kubeadm: Kubeadm, node: Node) -> None:
+    node("worker")
+    with pytest.raises(kubeadm_init.Refused, match="is a worker"):
         initialise(kubeadm, reset=True)
+    assert kubeadm.calls == []
+
+
+@pytest.mark.parametrize(("lacking", "kept"), [(None, ["pki/ca.crt", "pki/ca.key"]), ("ca.key", []), ("ca.crt", ["ca.key.orphaned"])])
+def test_unfinished_join_is_taken_back_with_leave_and_its_ca_kept_when_it_can_sign(
+    kubeadm: Kubeadm, node: Node, lacking: str | None, kept: list[str]
+) -> None:
+    root = node("killed join")
+    if lacking:
+        (root / "etc/kubernetes/pki" / lacking).unlink()
+    with pytest.raises(kubeadm_init.Refused, match=r"earlier kubeadm join was cut short .* set reset: true"):
+        initialise(kubeadm)
+    assert initialise(kubeadm, check_mode=True, reset=True)["reset"]
+    assert kubeadm.calls == []
+    outcome = initialise(kubeadm, reset=True)
+    assert (outcome["state"], outcome["reset"]) == ("half_joined", True)
+    assert [re.sub(r"\.\d+T\d+", "", name) for name in kubeadm.found[1]] == [*kept, "pki/quorum.kubeadm.unfinished"]
+
+
+@pytest.mark.parametrize("kind", ["killed init", "killed join"])
+def test_node_that_serves_others_is_never_reset(kubeadm: Kubeadm, node: Node, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeadm_init, "what_lives_here", lambda root: ["node w1", "pod default/shop"])
+    node(kind)
+    with pytest.raises(kubeadm_init.Refused, match="serves node w1, pod default/shop: it is not reset"):
+        initialise(kubeadm, reset=True)
+    assert kubeadm.calls == []
+
+
+@pytest.mark.parametrize("kind", ["killed init", "killed join"])
+def test_control_plane_with_a_stale_mark_is_left_alone(kubeadm: Kubeadm, node: Node, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership, "read_node_name", lambda root: "cp1")
+    monkeypatch.setattr(membership, "_is_member", lambda root, traces: True)
+    root = node(kind)
+    for check_mode, changed, marked in ((True, True, True), (False, True, False), (False, False, False)):
+        outcome = initialise(kubeadm, check_mode, reset=True)
+        assert (outcome["changed"], outcome["state"], outcome["reset"]) == (changed, "control_plane", False)
+        assert (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists() is marked
     assert kubeadm.calls == []
 
 
@@ -186,8 +224,8 @@ def test_kubeconfig_is_given_to_the_administrator(kubeadm: Kubeadm, tmp_path: Pa
     assert not initialise(kubeadm, kubeconfig=str(target))["changed"]
 
 
-def authority(kubeadm: Kubeadm, check_mode: bool = False) -> kubeadm_init.Outcome:
-    return kubeadm_init.make_authority(PARAMS, check_mode, kubeadm, kubeadm.node("clean"))
+def authority(kubeadm: Kubeadm, check_mode: bool = False, reset: bool = False) -> kubeadm_init.Outcome:
+    return kubeadm_init.make_authority({**PARAMS, "reset": reset}, check_mode, kubeadm, kubeadm.node("clean"))
 
 
 def test_authority_is_made_once(kubeadm: Kubeadm) -> None:
@@ -203,8 +241,45 @@ def test_authority_is_made_once(kubeadm: Kubeadm) -> None:
 def test_key_without_its_certificate_gives_way(kubeadm: Kubeadm, node: Node) -> None:
     root = node("authority")
     (root / "etc/kubernetes/pki/ca.crt").unlink()
+    assert authority(kubeadm, check_mode=True)["changed"]
+    assert (root / "etc/kubernetes/pki/ca.key").exists()
     assert authority(kubeadm)["changed"]
-    assert kubeadm.found == [[]]
+    [[aside]] = kubeadm.found
+    assert aside.startswith("ca.key.") and aside.endswith(".orphaned")
+    assert (root / "etc/kubernetes" / aside).read_text() == "key", "nobody knows what it was good for"
+
+
+@pytest.mark.parametrize("kind", ["control_plane", "killed init", "killed join"])
+def test_key_of_a_node_with_more_is_never_touched(kubeadm: Kubeadm, node: Node, kind: str) -> None:
+    root = node(kind)
+    (root / "etc/kubernetes/pki/ca.crt").unlink()
+    with pytest.raises(kubeadm_init.Refused, match="ca.key is here without .*ca.crt"):
+        authority(kubeadm, reset=True)
+    assert (root / "etc/kubernetes/pki/ca.key").read_text() == "key"
+    assert kubeadm.calls == []
+
+
+@pytest.mark.parametrize("mark", ["join", "init"])  # the latter is what a kill within the reset leaves
+def test_ca_without_its_key_is_replaced_with_leave(kubeadm: Kubeadm, node: Node, mark: str) -> None:
+    root = node("worker")
+    (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").write_text(mark)
+    with pytest.raises(kubeadm_init.Refused, match="set reset: true"):
+        authority(kubeadm)
+    checked = authority(kubeadm, check_mode=True, reset=True)
+    assert (checked["changed"], checked["reset"], checked["ca_hash"], kubeadm.calls) == (True, True, None, [])
+    outcome = authority(kubeadm, reset=True)
+    assert [call.split()[0] for call in kubeadm.calls] == ["reset", "init"]
+    assert kubeadm.found[1] == ["pki/quorum.kubeadm.unfinished"]
+    assert (outcome["changed"], outcome["reset"], outcome["ca_hash"]) == (True, True, PIN)
+    assert not initialise(kubeadm)["reset"], "that was enough"
+
+
+def test_ca_without_its_key_is_not_initialised_with(kubeadm: Kubeadm, node: Node) -> None:
+    root = node("authority")
+    (root / "etc/kubernetes/pki/ca.key").unlink()
+    (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").write_text("init")
+    assert initialise(kubeadm, reset=True)["reset"]
+    assert kubeadm.found[1] == ["pki/quorum.kubeadm.unfinished"]
 
 
 def test_authority_of_a_control_plane_is_read(kubeadm: Kubeadm, node: Node) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils import membership
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import EtcdError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import KubeadmError
@@ -39,6 +40,7 @@ PARAMS: dict[str, Any] = {
     "timeouts": {"etcdAPICall": "5m0s"},
     "ready_timeout": 7,
     "cleanup_timeout": 1,
+    "reset": False,
     "kubeconfig": None,
 }
 
@@ -57,9 +59,8 @@ class Kubeadm:
         self.calls.append(argv[1])
         document = json.loads((stdin or "").replace("---\n", ""))
         if argv[1] == "reset":
-            for path in ("manifests", "kubelet.conf", "admin.conf"):
-                target = root / "etc/kubernetes" / path
-                shutil.rmtree(target) if target.is_dir() else target.unlink()
+            for target in (root / "etc/kubernetes" / path for path in ("manifests", "kubelet.conf", "admin.conf")):
+                shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
             return Result(0, "", "")
         assert (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").read_text() == "join\n"
         self.document = document
@@ -70,6 +71,7 @@ class Kubeadm:
 @pytest.fixture(name="kubeadm")
 def fake_kubeadm(node: Node, monkeypatch: pytest.MonkeyPatch) -> Kubeadm:
     monkeypatch.setattr(kubeadm_join, "wait_ready", lambda root, server, timeout: None)
+    monkeypatch.setattr(membership, "why_not_ready", lambda root, server: "nobody is there")
     monkeypatch.setattr(kubeadm_join, "forget_own_member", lambda root, address, kubectl: "c310162780e4bb6b")
     return Kubeadm(node)
 
@@ -120,10 +122,54 @@ def test_half_joined_node_is_taken_back_and_joined(kubeadm: Kubeadm, node: Node)
     assert (outcome["state"], outcome["reset"], outcome["removed_etcd_member"]) == ("half_joined", True, "c310162780e4bb6b")
 
 
-def test_half_joined_worker_is_not_looked_for_in_etcd(kubeadm: Kubeadm, node: Node) -> None:
+def test_half_joined_control_plane_that_becomes_a_worker_leaves_no_member(kubeadm: Kubeadm, node: Node) -> None:
     node("killed join")
     outcome = join(kubeadm)
-    assert (outcome["reset"], outcome["removed_etcd_member"]) == (True, None)
+    assert (outcome["reset"], outcome["removed_etcd_member"]) == (True, "c310162780e4bb6b")
+
+
+@pytest.fixture(name="finished")
+def finished_after_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster has the node, and it serves."""
+    monkeypatch.setattr(membership, "read_node_name", lambda root: "cp1")
+    monkeypatch.setattr(membership, "_is_member", lambda root, traces: True)
+
+
+@pytest.mark.usefixtures("finished")
+def test_member_with_a_stale_mark_is_left_alone(kubeadm: Kubeadm, node: Node) -> None:
+    root = node("killed join")
+    for check_mode, changed, marked in ((True, True, True), (False, True, False), (False, False, False)):
+        outcome = join(kubeadm, check_mode, control_plane=True)
+        assert (outcome["changed"], outcome["state"], outcome["reset"], outcome["removed_etcd_member"]) == (changed, "control_plane", False, None)
+        assert (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists() is marked
+    assert kubeadm.calls == []
+
+
+@pytest.mark.usefixtures("finished")
+def test_stale_mark_hides_no_other_cluster(kubeadm: Kubeadm, node: Node) -> None:
+    root = node("killed init")
+    with pytest.raises(kubeadm_join.Refused, match="belongs to another cluster"):
+        join(kubeadm, control_plane=True, reset=True, credentials={**CREDENTIALS, "ca_cert_hashes": [OTHER]})
+    assert (root / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists()
+
+
+@pytest.mark.parametrize("kind", ["authority", "killed init"])
+def test_unfinished_init_is_taken_back_with_leave(kubeadm: Kubeadm, node: Node, kind: str) -> None:
+    node(kind)
+    assert join(kubeadm, check_mode=True, reset=True)["reset"]
+    assert kubeadm.calls == []
+    outcome = join(kubeadm, reset=True)
+    assert kubeadm.calls == ["reset", "join"]
+    assert (outcome["state"], outcome["reset"], outcome["removed_etcd_member"]) == ("initialising", True, None), "its member is in no living etcd"
+    assert not (kubeadm.node("clean") / "etc/kubernetes/pki/ca.key").exists(), "its CA is not this cluster's"
+
+
+def test_unfinished_init_that_serves_others_is_never_taken_back(kubeadm: Kubeadm, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubeadm_join, "what_lives_here", lambda root: ["node w1"])
+    node("killed init")
+    with pytest.raises(kubeadm_join.Refused, match="it serves node w1: it is not reset"):
+        join(kubeadm, reset=True)
+    assert kubeadm.calls == []
 
 
 def test_what_etcd_does_not_let_go_stops_the_join(kubeadm: Kubeadm, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,8 +231,21 @@ def test_failed_join_is_taken_back_by_the_next_run(kubeadm: Kubeadm) -> None:
 
 def test_api_server_that_does_not_become_ready(kubeadm: Kubeadm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kubeadm_join, "wait_ready", lambda root, server, timeout: f"{server.url} answers 500 after {timeout}")
-    with pytest.raises(kubeadm_join.Refused, match="has joined, but .* not ready after 7 seconds: https://198.18.79.11:6443 answers 500 after 7"):
-        join(kubeadm, control_plane=True)
+    for _run in ("the one that joins", "the next"):
+        with pytest.raises(kubeadm_join.Refused, match="has joined, but .* not ready after 7 seconds: https://198.18.79.11:6443 answers 500 after 7"):
+            join(kubeadm, control_plane=True)
+    with pytest.raises(kubeadm_join.Refused, match="not ready after 0 seconds"):
+        join(kubeadm, check_mode=True, control_plane=True)
+    assert kubeadm.calls == ["join"]
+
+
+@pytest.mark.parametrize(("kind", "control_plane"), [("clean", False), ("worker", False), ("killed join", True)])
+def test_nobody_waits_for_an_api_server_that_is_not_there(
+    kubeadm: Kubeadm, node: Node, kind: str, control_plane: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubeadm_join, "wait_ready", lambda root, server, timeout: "it was asked")
+    node(kind)
+    join(kubeadm, check_mode=control_plane, control_plane=control_plane)
 
 
 def test_kubeconfig_is_for_control_planes(kubeadm: Kubeadm, tmp_path: Path) -> None:
