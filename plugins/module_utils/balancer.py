@@ -165,7 +165,7 @@ def judge(evidence: Evidence) -> Verdict:
 
     failure = ""
     if problems:
-        failure = f"The load balancer {evidence.where} {' and '.join(problems)}. It is set by {evidence.subject}. Check, the likeliest first:"
+        failure = f"The load balancer {evidence.where} {' and '.join(problems)}. Check {evidence.subject}, and there, the likeliest first:"
         failure += "".join(f"\n  - {advice}" for advice in _advice(evidence, missing, strangers))
     unknown = [one.name for one in backed if one.reached is None]
     warning = (

@@ -178,23 +178,28 @@ def running(files: Files = Files()) -> int | None:
     """Return the number of the listener's process, None when there is none."""
     try:
         pid = int(files.pid.read_text(encoding="ascii"))
-        status = (files.proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        process = files.proc / str(pid)
+        name, _, state = (process / "stat").read_text(encoding="utf-8", errors="replace").partition(" (")[2].rpartition(") ")
+        # The first thread can be a zombie while others have not let go of the port.
+        ended = state.startswith("Z") and len(os.listdir(process / "task")) == 1
     except (OSError, ValueError):
         return None
-    # A number is given to others later; and a zombie serves nobody.
-    name, _, state = status.partition(" (")[2].rpartition(") ")
-    return pid if name == PROCESS and not state.startswith("Z") else None
+    # Numbers are given to others later.
+    return pid if name == PROCESS and not ended else None
 
 
 def stop(files: Files = Files()) -> dict[str, Any] | None:
     """End the listener and return what it saw, None when it tells nothing any more."""
-    pid = running(files)
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        pid = running(files)
+        if pid is None:
+            break
+        try:
+            os.kill(pid, signal_number)
+        except ProcessLookupError:
+            break
         patience = time.monotonic() + PATIENCE
-        while running(files) is not None:
-            if time.monotonic() > patience:
-                os.kill(pid, signal.SIGKILL)
+        while running(files) is not None and time.monotonic() < patience:
             time.sleep(0.02)  # it is no child of ours to wait for
     report: dict[str, Any] | None = None
     try:
