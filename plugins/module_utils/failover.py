@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any, Iterable, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 
 def _input(default: Any, name: str) -> Any:
@@ -60,6 +60,15 @@ class Timings:
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")
     reaction: int = _input(50, "what machines need to do anything at all")
+
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Timings:
+        """The defaults, and what is given otherwise; a name that is none of them is an error."""
+        unknown = sorted(set(given) - {one.name for one in fields(cls)})
+        if unknown:
+            raise ValueError(f"there is no timing {', '.join(unknown)}; there are {', '.join(one.name for one in fields(cls))}")
+        return cls(**{**given, **({"priorities": tuple(given["priorities"])} if "priorities" in given else {})})
 
 
 INPUTS = {one.name: str(one.metadata["input"]) for one in fields(Timings)}

@@ -1,0 +1,169 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The faults of the drill: what each is, on whom it falls, and by which steps a guard (see drill_guard) breaks and mends it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Mapping, NamedTuple, Sequence
+
+Target = Literal["holder", "api_server", "etcd_leader"]
+Step = Mapping[str, Any]
+
+# What a frozen machine of the cluster no longer runs. SSH goes on, or nobody could tell.
+OF_THE_CLUSTER = (
+    "haproxy",
+    "keepalived",
+    "proxy-state",
+    "kube-apiserver",
+    "etcd",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "containerd",
+)
+
+
+class Fault(NamedTuple):
+    """A fault by its name."""
+
+    name: str
+    title: str
+    target: Target
+    breaks: str = ""
+    """The user's command that breaks it, `drill_..._command`, where one can do better than the machine's own means."""
+    mends: str = ""
+    """The one that mends it."""
+    loses_host: bool = False
+    """The host does not answer over SSH meanwhile."""
+    planned: bool = False
+    """A move that somebody asks for, of which no client may notice more than what is in flight."""
+    limit: float = 1.0
+    """Seconds that it may cost when nobody says otherwise; of etcd's rows, the time for which nothing is written."""
+    writes: bool = False
+    """The limit is one for writes."""
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("haproxy_killed", "HAProxy killed on the holder", "holder"),
+        Fault("haproxy_hung", "HAProxy hung on the holder", "holder"),
+        Fault("keepalived_killed", "keepalived killed on the holder", "holder"),
+        Fault("api_server_killed", "API server killed", "api_server"),
+        Fault("api_server_hung", "API server hung", "api_server"),
+        Fault("etcd_leader_killed", "etcd killed on its leader", "etcd_leader", limit=2.0, writes=True),
+        Fault("etcd_leader_frozen", "etcd frozen on its leader", "etcd_leader", limit=2.0, writes=True),
+        Fault("holder_powered_off", "holder powered off", "holder", "power_off", "power_on", loses_host=True),
+        Fault("holder_frozen", "holder frozen", "holder", "freeze", "thaw", loses_host=True),
+        Fault("holder_cut_off", "holder cut off below IP", "holder", "cut_off", "reconnect", loses_host=True),
+        Fault("cable_pulled", "cable of the holder pulled", "holder", "pull_cable", "plug_cable", loses_host=True),
+        Fault("vrrp_blocked", "VRRP alone blocked", "holder"),
+        Fault("holder_rebooted", "holder rebooted and back", "holder", "reboot", loses_host=True),
+        Fault("holder_drained", "holder drained", "holder", planned=True),
+        Fault("haproxy_reloaded", "HAProxy reloaded on the holder", "holder", planned=True),
+        Fault("keepalived_reloaded", "keepalived reloaded on the holder", "holder", planned=True),
+        Fault("api_server_restarted", "API server restarted in order", "api_server", planned=True),
+    )
+}
+
+
+class Means(NamedTuple):
+    """What a host has to break things with."""
+
+    interface: str = "eth0"
+    nft: bool = True
+
+
+class Recipe(NamedTuple):
+    """The steps of a fault."""
+
+    breaks: Sequence[Step]
+    mends: Sequence[Step]
+
+
+def _run(*argv: str, **more: str) -> Step:
+    return {"argv": list(argv), **more}
+
+
+def _service(what: str, unit: str) -> Step:
+    return _run("systemctl", what, f"{unit}.service")
+
+
+def _signal(name: str, *processes: str) -> Step:
+    return {"signal": name, "processes": list(processes)}
+
+
+def _unit_signal(name: str, unit: str) -> Step:
+    # All its processes, and not by their names alone: others may run a HAProxy too.
+    return _run("systemctl", "kill", f"--signal={name}", f"{unit}.service")
+
+
+def _revived(process: str) -> Step:
+    """The kubelet waits longer each time that a container died; started again it knows nothing of that."""
+    return {**_run("systemctl", "restart", "kubelet.service"), "unless_running": process}
+
+
+def _drop(interface: str, *filters: Sequence[str]) -> Recipe:
+    """Drop packets at the interface itself, where raw sockets and ARP pass too."""
+    drops = [
+        _run("tc", "filter", "add", "dev", interface, way, "protocol", protocol, "prio", str(number), *match, "action", "drop")
+        for way in ("egress", "ingress")
+        for number, (protocol, *match) in enumerate(filters, 1)
+    ]
+    return Recipe([_run("tc", "qdisc", "add", "dev", interface, "clsact"), *drops], [_run("tc", "qdisc", "del", "dev", interface, "clsact")])
+
+
+RULES = """\
+table inet quorum_drill {
+  chain arriving { type filter hook input priority -300; meta l4proto 112 drop; }
+  chain leaving { type filter hook output priority -300; meta l4proto 112 drop; }
+}
+"""
+
+
+def _pull(interface: str) -> Recipe:
+    """Routes go with the link, and do not come back by themselves everywhere."""
+    kept = {"routes": ("-4", "route"), "routes6": ("-6", "route"), "addresses6": ("-6", "address")}
+    return Recipe(
+        [*(_run("ip", family, what, "save", "dev", interface, keep=name) for name, (family, what) in kept.items()), _run("ip", "link", "set", interface, "down")],
+        [
+            _run("ip", "link", "set", interface, "up"),
+            *(_run("ip", *kept[name], "restore", give=name) for name in ("addresses6", "routes", "routes6")),
+        ],
+    )
+
+
+def own_means(fault: str, means: Means) -> Recipe:
+    """How a host breaks itself, and mends."""
+    if fault == "vrrp_blocked":
+        if not means.nft:
+            return _drop(means.interface, ("ip", "flower", "ip_proto", "112"), ("ipv6", "flower", "ip_proto", "112"))
+        return Recipe([_run("nft", "-f", "-", stdin=RULES)], [_run("nft", "delete", "table", "inet", "quorum_drill")])
+    if fault == "cable_pulled":
+        return _pull(means.interface)
+    if fault == "holder_cut_off":
+        return _drop(means.interface, ("all", "matchall"))
+    return {
+        "haproxy_killed": Recipe([_unit_signal("KILL", "haproxy")], [_service("start", "haproxy")]),
+        "haproxy_hung": Recipe([_unit_signal("STOP", "haproxy")], [_unit_signal("CONT", "haproxy")]),
+        "keepalived_killed": Recipe([_unit_signal("KILL", "keepalived")], [_service("start", "keepalived")]),
+        "api_server_killed": Recipe([_signal("KILL", "kube-apiserver")], [_revived("kube-apiserver")]),
+        "api_server_hung": Recipe([_signal("STOP", "kube-apiserver")], [_signal("CONT", "kube-apiserver")]),
+        "api_server_restarted": Recipe([_signal("TERM", "kube-apiserver")], [_revived("kube-apiserver")]),
+        "etcd_leader_killed": Recipe([_signal("KILL", "etcd")], [_revived("etcd")]),
+        "etcd_leader_frozen": Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
+        # Without a word to anybody, like a power cut; and it comes up again.
+        "holder_powered_off": Recipe([{"write": "/proc/sysrq-trigger", "text": "b"}], []),
+        "holder_frozen": Recipe([_signal("STOP", *OF_THE_CLUSTER)], [_signal("CONT", *OF_THE_CLUSTER)]),
+        "holder_rebooted": Recipe([_run("systemctl", "reboot")], []),
+        "holder_drained": Recipe([_service("stop", "haproxy")], [_service("start", "haproxy")]),
+        "haproxy_reloaded": Recipe([_service("reload", "haproxy")], []),
+        "keepalived_reloaded": Recipe([_service("reload", "keepalived")], []),
+    }[fault]
+
+
+def command_recipe(breaks: Sequence[str], mends: Sequence[str]) -> Recipe:
+    """How a user's commands break it."""
+    return Recipe([_run(*breaks)], [_run(*mends)] if mends else [])
