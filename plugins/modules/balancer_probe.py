@@ -218,12 +218,13 @@ def ask(server: ssl.SSLSocket, target: Target) -> Outcome:
         names = subject_alt_names(server.getpeercert() or {})
         backend = identify(names, target.backends)
         return Outcome("answered", backend) if backend else Outcome("stranger", detail=f"an API server of this cluster for {', '.join(names)}")
+    certified = subject(server)  # not to be had any more when the server has hung up
     server.sendall(f"GET /readyz HTTP/1.0\r\nHost: {target.name}\r\nUser-Agent: {USER_AGENT}\r\nConnection: close\r\n\r\n".encode())
     response = b""
     while len(response) < 4096 and (chunk := server.recv(4096)):
         response += chunk
     found = parse_greeting(response.partition(b"\r\n\r\n")[2].decode(errors="replace"))
-    return Outcome("answered", *found) if found else Outcome("stranger", detail=f"a TLS server with a certificate for {subject(server)}")
+    return Outcome("answered", *found) if found else Outcome("stranger", detail=f"a TLS server with a certificate for {certified}")
 
 
 def connect(address: str, target: Target, verify: bool) -> Outcome:
