@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -61,6 +62,11 @@ def identify(names: Iterable[str], backends: Sequence[Backend]) -> str | None:
     if len(candidates) > 1:
         candidates = [backend for backend in candidates if backend.name in known]
     return candidates[0].name if len(candidates) == 1 else None
+
+
+def leads_past(address: str, backends: Iterable[Backend]) -> bool:
+    """Tell whether an address of the load balancer's name is none of its own: a backend may have been told to find itself there, or another one."""
+    return ipaddress.ip_address(address).is_loopback or address in {backend.address for backend in backends}
 
 
 def hairpin(own: str, seen: Iterable[str], outcomes: Sequence[Outcome]) -> str | None:
@@ -196,12 +202,13 @@ def _saw(evidence: Evidence, probe: Mapping[str, Any], name: str) -> bool:
 
 
 def _backed(evidence: Evidence, backend: Backend) -> Backed:
-    who = {_label(host, probe): probe for host, probe in evidence.probes.items()}
+    # One that knows no way to the load balancer has not tried.
+    who = {_label(host, probe): probe for host, probe in evidence.probes.items() if probe["addresses"]}
     reached_from = [label for label, probe in who.items() if _saw(evidence, probe, backend.name)]
     others = [label for label in who if label != backend.name]
     own = who.get(backend.name)
     reached: bool | None = bool(reached_from)
-    if not reached and not others and own is not None and own["last"]["timed_out"]:
+    if not reached and not others and (own is None or own["last"]["timed_out"]):
         # Nobody else has tried, and what a backend without hairpin sees of itself is nothing.
         reached = None
     proven = "no" if own is not None and own["hairpin"] == "no" and reached_from else "unknown"

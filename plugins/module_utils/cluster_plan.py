@@ -49,7 +49,7 @@ class Balancer(TypedDict):
     wait: int
     listen: bool
     addresses: list[str]
-    backends: list[Backend]
+    backends: list[HostsEntry]
 
 
 class PlannedNode(TypedDict):
@@ -71,7 +71,7 @@ class PlannedNode(TypedDict):
 
 
 class HostsEntry(TypedDict):
-    """A line of /etc/hosts."""
+    """A node by its name."""
 
     name: str
     address: str
@@ -278,12 +278,8 @@ def _balancer(situation: Situation) -> Balancer:
         wait=situation.inputs.balancer_wait,
         listen=course.initialise,
         addresses=[str(address) for address in situation.balancer_addresses],
-        backends=[_backend(host) for host in backends],
+        backends=[HostsEntry(name=host.name, address=str(host.address)) for host in backends],
     )
-
-
-def _backend(host: Host) -> Backend:
-    return Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT)
 
 
 def _proxies(situation: Situation) -> dict[str, Proxy]:
@@ -412,7 +408,7 @@ def make_plan(request: Request) -> Plan:
         nodes=nodes,
         proxies=_proxies(situation),
         proxy_maxconn=inputs.proxy_maxconn,
-        backends=[_backend(host) for host in situation.control_planes],
+        backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
             state_file=PROXY_STATE_FILE if situation.endpoint_type.vrrp else "",

@@ -76,7 +76,7 @@ def why(error: BaseException, doing: str, timeout: float) -> str:
         return f"{doing}: closed"
     if isinstance(error, ConnectionResetError):
         return f"{doing}: reset"
-    return f"{doing}: {error or type(error).__name__}"[:200]
+    return f"{doing}: {str(error) or type(error).__name__}"[:200]
 
 
 def neighbours(dump: bytes) -> Iterator[tuple[str, str]]:

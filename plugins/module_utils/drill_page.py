@@ -32,11 +32,11 @@ body { margin: 0 auto; max-width: 1200px; padding: 40px 24px 80px; background: v
 h1 { font-size: 28px; line-height: 1.25; margin: 0 0 6px; } h2 { font-size: 18px; margin: 56px 0 4px; } p { margin: 4px 0; }
 .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin: 28px 0 8px; font-variant-numeric: tabular-nums; font-size: 14px; }
-th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 8px; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
-td { text-align: right; padding: 7px 8px; border-bottom: 1px solid var(--grid); white-space: nowrap; }
+table { border-collapse: collapse; width: 100%; margin: 28px 0 8px; font-variant-numeric: tabular-nums; font-size: 13.5px; }
+th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 7px; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
+td { text-align: right; padding: 7px 7px; border-bottom: 1px solid var(--grid); white-space: nowrap; }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; } td a { color: inherit; }
-td.bar { width: 240px; padding: 0 8px; } td.bar svg { display: block; }
+td.bar { width: 170px; } td.bar svg { display: block; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 svg .strong { fill: var(--ink); font-weight: 600; } svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--line); }
 svg .ok { stroke: var(--point); } svg .slowly { stroke: var(--slow); } svg .failed { stroke: var(--bad); } svg .event { stroke: var(--ink); stroke-dasharray: 3 3; }
@@ -158,7 +158,7 @@ def timeline(kept: Mapping[str, Any], host: str, colours: Mapping[str, int]) -> 
 
 def _bar(one: Row, scale: float) -> str:
     """Computed as a line, measured as a bar, the limit as a mark."""
-    width, height = 224, 22
+    width, height = 160, 22
     worst = one["stalled"] if one["limit_of"] == "writes" else one["worst"]
 
     def x(seconds: float) -> float:
@@ -192,14 +192,14 @@ def _line(one: Row, scale: float) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + f'<td class="bar">{_bar(one, scale)}</td></tr>'
 
 
-HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "watch deaf", "no write", "lost writes", "worst against limit")
+HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "deaf", "no write", "lost", "worst against limit")
 TERMS = (
     ("Outage (computed, median, worst)", "from the start of the last request that succeeded before the first failure to the start of the first after which none fails"),
     ("Failed", "no answer within 2 s, or an error; the most in one round"),
     ("Slow", "answered after more than 0.5 s: a lost SYN is repeated after one second"),
-    ("Watch deaf", "how long an acknowledged write was there before an open watch told of it"),
+    ("Deaf", "how long an acknowledged write was there before an open watch told of it"),
     ("No write", "the longest time between two acknowledged writes; half a second when nothing is wrong, since there are two a second"),
-    ("Lost writes", "acknowledged, and not there at the end"),
+    ("Lost", "acknowledged, and not there at the end"),
 )
 
 

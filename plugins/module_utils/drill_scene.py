@@ -35,7 +35,7 @@ def proxy_problems(proxies: Mapping[str, Mapping[str, Any]], expected: Sequence[
         up = sum(backend["up"] for backend in proxy["haproxy"]["backends"])
         if up != backends:
             problems.append(f"{host} sees {up} of {backends} API servers")
-        if proxy["worth"] not in (None, 0):
+        if proxy["worth"] is not None and proxy["worth"] < 0:
             problems.append(f"the proxy on {host} does not serve yet ({proxy['worth']})")
     holders = holders_of(proxies)
     if len(holders) != 1:

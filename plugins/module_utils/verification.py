@@ -38,6 +38,8 @@ class Evidence(NamedTuple):
     """What `tls_probe` returned, by host."""
     pods: Mapping[str, Any] | None
     """What `pod_probe` returned; None when it was not run."""
+    balancer: Mapping[str, Any] | None = None
+    """What `balancer_verdict` returned; None where no balancer is tested."""
 
     @property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -52,7 +54,7 @@ class Evidence(NamedTuple):
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
     return [
-        check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _name, _endpoint, _pods, _tokens) for check in judge(evidence)
+        check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens) for check in judge(evidence)
     ]
 
 
@@ -212,6 +214,17 @@ def _backends(evidence: Evidence) -> Iterator[Check]:
     yield _judge("Every HAProxy sees every API server", problems + _unasked(evidence), f"{len(wanted)} backends up on each of {_listed(evidence.proxies)}")
 
 
+def _balancer(evidence: Evidence) -> Iterator[Check]:
+    if evidence.balancer is None:
+        return
+    hairpins: dict[str, list[str]] = {}
+    for backend in evidence.balancer["backends"]:
+        hairpins.setdefault(backend["hairpin"], []).append(backend["name"])
+    said = {"yes": "reach themselves through it", "no": "do not reach themselves through it, and need not", "unknown": "may reach themselves through it or not"}
+    fine = "; ".join(f"{_listed(names)} {said[kind]}" for kind, names in hairpins.items())
+    yield Check("The balancer reaches every API server", evidence.balancer["reached"], fine if evidence.balancer["reached"] else evidence.balancer["msg"])
+
+
 def _name(evidence: Evidence) -> Iterator[Check]:
     name = evidence.plan["endpoint"]["name"]
     resolved = {host: evidence.found[host]["resolved"] for host in evidence.plan["nodes"] if host in evidence.found and evidence.found[host].get("resolved")}
@@ -219,8 +232,9 @@ def _name(evidence: Evidence) -> Iterator[Check]:
     for host, means in resolved.items():
         wanted = evidence.plan["nodes"][host]["endpoint_address_joined"]
         lines[host] = wanted or "DNS"
-        if means["hosts_file"] != ([wanted] if wanted else []):
-            problems.append(f"/etc/hosts on {host} has {_listed(means['hosts_file']) or 'no address'} for it where {wanted or 'DNS'} is to decide: run site.yml")
+        # Where DNS is to decide, a line in /etc/hosts is somebody else's.
+        if wanted and means["hosts_file"] != [wanted]:
+            problems.append(f"/etc/hosts on {host} has {_listed(means['hosts_file']) or 'no address'} for it and not {wanted}: run site.yml")
         if not means["addresses"]:
             problems.append(f"{host} cannot resolve it: see /etc/resolv.conf there")
         if means["stale_copies"]:

@@ -1,0 +1,266 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drill's client, against a server of the test's own that does what an API server does for one ConfigMap."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import io
+import ipaddress
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import analyse
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_client import Answer, Client, neighbours, read_head, why
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+NAME = "api.example.org"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A certificate that signs itself: the file with its key, and the PEM to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(private + pem)
+    return path, pem.decode()
+
+
+class Server:
+    """What of an API server the client needs, and the faults it may have."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] = {}
+        self.exists = False
+        self.version = 1
+        self.watchers: list[asyncio.StreamWriter] = []
+        self.tokens: set[str] = set()
+        self.refuse_reads = 0
+        self.hang_reads = 0
+        self.forget_write = ""
+        self.deleted = False
+        self.for_ever = asyncio.Event()
+
+    def event(self) -> bytes:
+        line = json.dumps({"type": "MODIFIED", "object": {"metadata": {"resourceVersion": str(self.version)}, "data": self.data}}).encode() + b"\n"
+        # In two chunks, as a long one may come.
+        return b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in (line[:7], line[7:]))
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
+        if path == "/readyz":
+            return 200, b"ok"
+        if method == "POST":
+            self.exists = True
+        elif method == "PATCH":
+            self.data.update(body["data"])
+            self.data.pop(self.forget_write, None)
+            self.version += 1
+            for watcher in self.watchers:
+                watcher.write(self.event())
+        elif method == "DELETE":
+            self.deleted = True
+        elif self.refuse_reads:
+            self.refuse_reads -= 1
+            return 503, b'{"message":"etcdserver: no leader"}'
+        return 200, json.dumps({"kind": "ConfigMap", "data": self.data}).encode()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                method, path, _version = head.split("\r\n")[0].split(" ")
+                headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+                self.tokens.add(headers["Authorization"])
+                body = await reader.readexactly(int(headers["Content-Length"]))
+                if "watch=true" in path:
+                    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + self.event())
+                    self.watchers.append(writer)
+                    await self.for_ever.wait()
+                    break
+                if method == "GET" and path != "/readyz" and self.hang_reads:
+                    self.hang_reads -= 1
+                    await self.for_ever.wait()
+                    break
+                status, content = self.answer(method, path, json.loads(body) if body else None)
+                writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+                await writer.drain()
+        writer.close()
+
+    def cut_watches(self) -> None:
+        for watcher in self.watchers:
+            watcher.transport.abort()
+        self.watchers.clear()
+
+
+Meanwhile = Callable[[Server], Awaitable[None]]
+
+
+def measure(certificate: tuple[Path, str], seconds: float, meanwhile: Meanwhile | None = None, **more: Any) -> tuple[Server, list[list[Any]]]:
+    """What the client records of a server in some seconds."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate[0])
+    server, file = Server(), io.StringIO()
+
+    async def both() -> None:
+        listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
+        job = {
+            "address": "127.0.0.1",
+            "port": listener.sockets[0].getsockname()[1],
+            "server_name": NAME,
+            "ca_certificate": certificate[1],
+            "token": "whisper",
+            "namespace": "quorum-drill",
+            "object": "w1",
+            "hosts": {},
+            "rate": 20,
+            "write_rate": 10,
+            "timeout": 0.5,
+            "watch_keepalive": 1,
+            "seconds": seconds,
+        }
+        client = Client({**job, **more}, file)
+        tasks = [asyncio.ensure_future(client.main())]
+        if meanwhile:
+            tasks.append(asyncio.ensure_future(meanwhile(server)))
+        await asyncio.gather(*tasks)
+        client.record("z", client.now())
+        server.for_ever.set()
+        listener.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(both())
+    return server, [json.loads(line) for line in file.getvalue().splitlines()]
+
+
+def of(kind: str, records: list[list[Any]]) -> list[list[Any]]:
+    return [one for one in records if one[0] == kind]
+
+
+def test_a_server_that_is_well(certificate: tuple[Path, str]) -> None:
+    server, records = measure(certificate, 1.0)
+    found = analyse(records, [])
+    assert (found["failed"], found["outage"], found["lost_writes"], found["problems"]) == (0, 0.0, [], [])
+    assert 15 <= found["requests"] <= 22
+    assert 8 <= found["writes"] <= 11
+    assert found["deaf"] < 0.2
+    assert [one[2] for one in of("v", records)] == list(range(1, found["writes"] + 1))
+    assert server.tokens == {"Bearer whisper"}
+    assert server.deleted
+    assert {one[2] for one in of("h", records)} == {"this node"}
+    assert "whisper" not in json.dumps(records)
+
+
+def test_errors_and_silence_are_failures_that_delay_nobody_else(certificate: tuple[Path, str]) -> None:
+    async def misbehave(server: Server) -> None:
+        await asyncio.sleep(0.4)
+        server.refuse_reads, server.hang_reads = 2, 1
+
+    _server, records = measure(certificate, 1.6, misbehave)
+    failed = [one for one in of("r", records) if one[3]]
+    assert {one[3] for one in failed} <= {'object: 503 {"message":"etcdserver: no leader"}', "object: no answer within 0.5 s"}
+    assert any(one[3].startswith("object: no answer") for one in failed)
+    # Each is repeated once.
+    assert all(len(one) == 5 for one in failed)
+    starts = sorted(one[1] for one in of("r", records))
+    assert max(later - earlier for earlier, later in zip(starts, starts[1:])) < 0.3
+
+
+def test_a_watch_that_breaks_is_opened_again(certificate: tuple[Path, str]) -> None:
+    async def cut(server: Server) -> None:
+        await asyncio.sleep(0.5)
+        server.cut_watches()
+
+    _server, records = measure(certificate, 1.2, cut)
+    assert len(of("o", records)) == 2
+    assert of("c", records)[0][2].startswith("watch: ")
+    assert analyse(records, [])["deaf"] < 0.5
+
+
+def test_a_write_that_was_acknowledged_and_is_missing_is_lost(certificate: tuple[Path, str]) -> None:
+    async def forget(server: Server) -> None:
+        server.forget_write = "n2"
+
+    _server, records = measure(certificate, 0.6, forget)
+    assert analyse(records, [])["lost_writes"] == [2]
+
+
+def test_another_authority_is_not_believed(certificate: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.quorum.kubeadm.plugins.module_utils.drill_client.PATIENCE", 0.3)
+    _server, records = measure(certificate, 5, server_name="another.example.org")
+    assert [one[0] for one in records] == ["x", "z"]
+    assert "CERTIFICATE_VERIFY_FAILED" in records[0][2]
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\nX-A: b\r\n\r\n", Answer(200, 17)),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n", Answer(200, None)),
+        (b"HTTP/1.1 500 Internal Server Error\r\n\r\n", Answer(500, 0)),
+    ],
+)
+def test_heads(head: bytes, expected: Answer) -> None:
+    assert read_head(head) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (asyncio.TimeoutError(), "readyz: no answer within 2 s"),
+        (asyncio.IncompleteReadError(b"", None), "readyz: closed"),
+        (ConnectionResetError(104, "x"), "readyz: reset"),
+        (ConnectionRefusedError(111, "Connect call failed"), "readyz: [Errno 111] Connect call failed"),
+        (OSError(), "readyz: OSError"),
+    ],
+)
+def test_reasons(error: BaseException, text: str) -> None:
+    assert why(error, "readyz", 2) == text
+
+
+def message(address: str, mac: str, state: int) -> bytes:
+    """A neighbour as the kernel tells of it."""
+    packed = ipaddress.ip_address(address).packed
+    attributes = (len(packed) + 4).to_bytes(2, "little") + (1).to_bytes(2, "little") + packed
+    if mac:
+        attributes += (10).to_bytes(2, "little") + (2).to_bytes(2, "little") + bytes.fromhex(mac.replace(":", "")) + b"\0\0"
+    family = 2 if len(packed) == 4 else 10
+    body = bytes([family, 0, 0, 0]) + (2).to_bytes(4, "little") + state.to_bytes(2, "little") + b"\0\x01" + attributes
+    return (len(body) + 16).to_bytes(4, "little") + (28).to_bytes(2, "little") + bytes(10) + body
+
+
+def test_neighbours_with_an_address_of_their_own() -> None:
+    done = (20).to_bytes(4, "little") + (3).to_bytes(2, "little") + bytes(14)
+    table = [
+        message("198.18.64.10", "02:42:c6:12:40:0b", 2),
+        message("198.18.64.13", "", 1),
+        message("198.18.64.14", "02:42:c6:12:40:0e", 32),
+        message("2001:db8::10", "02:42:c6:12:40:0c", 4),
+    ]
+    assert dict(neighbours(b"".join(table) + done)) == {"198.18.64.10": "02:42:c6:12:40:0b", "2001:db8::10": "02:42:c6:12:40:0c"}
+    assert dict(neighbours(done)) == dict(neighbours(b"")) == {}
