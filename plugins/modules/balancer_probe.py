@@ -27,7 +27,8 @@ options:
     required: true
   addresses:
     description:
-      - Its addresses. Empty asks the resolver for those of O(name), so not on a host where that name leads elsewhere.
+      - Its addresses. Empty asks the resolver for those of O(name). A backend where that name leads to a backend, as it does in the C(/etc/hosts)
+        of a control plane, does not try, and leaves it to others.
     type: list
     elements: str
     default: []
@@ -111,7 +112,7 @@ probe:
       type: str
       sample: cp1
     addresses:
-      description: The addresses that were tried.
+      description: The addresses that were tried; none when a backend knows no way to the load balancer.
       type: list
       elements: str
       sample: [192.0.2.10]
@@ -172,6 +173,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import (  
     finished,
     hairpin,
     identify,
+    leads_past,
     parse_greeting,
     tally,
 )
@@ -273,7 +275,7 @@ def probe(target: Target, addresses: Sequence[str], own: str, wait: float) -> di
         now = time.monotonic()
         if complete_since is None and set(names) - {own} <= seen:
             complete_since = now
-        if finished(own, names, seen, own_way, now - complete_since if complete_since else 0.0) or now - begun >= wait:
+        if finished(own, names, seen, own_way, now - complete_since if complete_since else 0.0) or now - begun >= wait or not addresses:
             break
         # The load balancer's next health check is nothing that one could wait for here.
         time.sleep(max(0.0, min(pause, begun + wait - now)))
@@ -328,7 +330,9 @@ def main() -> None:
         target.context(bool(target.authority))
     except (ssl.SSLError, ValueError) as error:
         module.fail_json(msg=f"ca_certificate: no PEM certificate: {error}")
-    addresses = parameters["addresses"] or resolve(module, target.name, target.port)
+    addresses = parameters["addresses"] or [
+        address for address in resolve(module, target.name, target.port) if not (parameters["host"] and leads_past(address, backends))
+    ]
     module.exit_json(changed=False, probe=probe(target, addresses, parameters["host"], parameters["wait"]))
 
 

@@ -22,6 +22,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import (
     hairpin,
     identify,
     judge,
+    leads_past,
     parse_greeting,
     tally,
 )
@@ -181,6 +182,19 @@ def test_one_backend_and_nobody_else() -> None:
     assert lines(itself.checks) == ["✓ b1 (198.18.74.11:6443): reached from itself alone; hairpin yes"]
     refused = judge(evidence({"one": found("b1", refused=1, own="unknown")}, {"b1": "1"}, {}, BACKENDS[:1]))
     assert refused.checks[0].passed is False
+
+
+def test_backends_that_did_not_try_are_no_witnesses() -> None:
+    idle = {**found("b1", own="unknown"), "addresses": []}
+    alone = judge(evidence({"one": idle}, {"b1": "1"}, {}, BACKENDS[:1]))
+    assert (alone.failure, alone.checks[0].passed) == ("", None)
+    tried = judge(evidence({"one": idle, "w1": found("", {"b2": "2"}, answered=37)}, {"b1": "1", "b2": "2"}, {}, BACKENDS[:2]))
+    assert lines(tried.checks) == ["✗ b1 (198.18.74.11:6443): not reached from w1", "✓ b2 (198.18.74.12:6443): reached from w1; hairpin unknown"]
+
+
+@pytest.mark.parametrize(("address", "past"), [("127.0.1.1", True), ("::1", True), ("198.18.74.12", True), ("198.18.74.10", False)])
+def test_where_the_name_leads(address: str, past: bool) -> None:
+    assert leads_past(address, BACKENDS) is past
 
 
 def test_a_living_cluster() -> None:

@@ -213,6 +213,12 @@ def test_without_addresses_the_name_is_resolved(run_module: RunModule, balancer:
     assert "127.0.0.1" in probe(run_module, balancer(*listeners()), name="localhost", addresses=[])["addresses"]
 
 
+def test_a_backend_whose_name_for_it_leads_to_itself_does_not_try(run_module: RunModule, balancer: Callable[..., int]) -> None:
+    found = probe(run_module, balancer(*listeners()), name="localhost", addresses=[], host="b1", wait=60)
+    assert (found["addresses"], found["reached"], found["connections"], found["hairpin"]) == ([], [], 0, "unknown")
+    assert found["seconds"] < 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
