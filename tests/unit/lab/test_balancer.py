@@ -43,7 +43,7 @@ def test_nobody_healthy() -> None:
 
 @pytest.mark.parametrize(
     ("checks", "healthy"),
-    [("", False), ("+", False), ("++", True), ("+-+", False), ("++-", True), ("++--", False), ("++-+-", True), ("++--+", False)],
+    [("", False), ("+", False), ("++", True), ("+-+", False), ("++-", True), ("++--", False), ("++-+-", True), ("++--+", False), ("---+", False)],
 )
 def test_it_takes_two_in_a_row(checks: str, healthy: bool) -> None:
     health = Health()
