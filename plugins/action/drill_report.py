@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Row, row, table
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_page import page
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import together
 from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, worst_cases
 
 
@@ -31,6 +32,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
                 "directory": {"type": "path", "required": True},
+                "configured": {"type": "list", "elements": "dict", "default": []},
                 "timings": {"type": "dict", "default": {}},
                 "budget": {"type": "float", "default": 1.0},
                 "write_budget": {"type": "float", "default": 2.0},
@@ -39,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         )
         directory = Path(arguments["directory"])
         rounds = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / "rounds").glob("*.json"))]
-        timings = Timings.of(arguments["timings"])
+        timings = Timings.of({**together(one["timings"] for one in arguments["configured"]), **arguments["timings"]})
         computed = {case.fault: case for case in worst_cases(timings)}
         rows: list[Row] = []
         for fault in FAULTS.values():

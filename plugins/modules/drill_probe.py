@@ -16,6 +16,7 @@ description:
     Writes to a ConfigMap of its own, reads back at the end what was written, and holds a watch on it.
   - O(state=present) starts it and returns when all of that works. O(state=absent) ends it, reads the object back, removes it, and returns what
     was recorded. It ends by itself after O(seconds).
+  - One that an interrupted drill left is ended first.
   - It runs in a systemd scope C(quorum-drill-probe.scope). The token is given to it on standard input, and is on no disk.
 options:
   state:
@@ -86,8 +87,8 @@ attributes:
     support: none
     description: There is nothing that would differ.
   idempotent:
-    support: full
-    description: What already runs is an error, and what does not is not ended again.
+    support: partial
+    description: It is measured anew each time with O(state=present); what does not run is not ended again.
 """
 
 EXAMPLES = r"""
@@ -155,6 +156,8 @@ def main() -> None:
     probe = Background("probe", Path(options["directory"]))
     try:
         if options["state"] == "present":
+            # An interrupted drill left it.
+            probe.end(END)
             probe.start(drill_client, {name: options[name] for name in JOB}, options["seconds"])
             records = probe.wait_started(START, lambda found: any(one[0] in "bx" for one in found))
             if not any(one[0] == "b" for one in records):

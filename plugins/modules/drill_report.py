@@ -31,8 +31,13 @@ options:
     description: The directory that has C(rounds), and gets the report.
     type: path
     required: true
+  configured:
+    description: The results of M(quorum.kubeadm.drill_timings) in a loop over the proxies.
+    type: list
+    elements: dict
+    default: []
   timings:
-    description: The timings that differ from the roles' defaults, by the names of the class C(Timings) in the module_utils C(failover).
+    description: The timings that are otherwise than configured, by the names of the class C(Timings) in the module_utils C(failover).
     type: dict
     default: {}
   budget:

@@ -1,0 +1,96 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The timings of the model (see failover), read from what HAProxy and keepalived are configured to do, whoever configured them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Mapping
+
+SECTIONS = ("global", "defaults", "frontend", "backend", "listen", "peers", "userlist", "resolvers", "program", "cache")
+UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
+# HAProxy's own, where its configuration says nothing.
+CHECK_INTERVAL, CHECK_FALL = 2000, 3
+SYSTEMD_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0}
+
+
+def milliseconds(text: str) -> int:
+    """A time as HAProxy writes it; a bare number is milliseconds."""
+    found = re.fullmatch(r"(\d+)(us|ms|s|m|h|d)?", text)
+    if not found:
+        raise ValueError(f"{text} is no time")
+    return round(int(found.group(1)) * UNITS[found.group(2) or "ms"])
+
+
+def systemd_milliseconds(text: str) -> int:
+    """A span as `systemctl show` writes it, for instance C(1min 30s)."""
+    return round(sum(float(number) * SYSTEMD_UNITS[unit] for number, unit in re.findall(r"([\d.]+)(us|ms|min|s|h)\b", text)))
+
+
+def _words(text: str, comment: str = "#") -> Iterable[list[str]]:
+    for line in text.splitlines():
+        words = re.split(rf"(?:^|\s)[{comment}]", line, maxsplit=1)[0].split()
+        if words:
+            yield words
+
+
+def of_haproxy(text: str) -> dict[str, Any]:
+    """What HAProxy does with servers that do not answer: of the first backend whose servers are checked."""
+    defaults: dict[str, Any] = {}
+    section: dict[str, Any] = {}
+    found: dict[str, Any] | None = None
+    for words in _words(text):
+        if words[0] in SECTIONS:
+            section = defaults if words[0] == "defaults" else dict(defaults)
+        elif words[0] == "timeout" and words[1] in ("connect", "check"):
+            section[words[1]] = milliseconds(words[2])
+        elif words[:2] == ["option", "redispatch"]:
+            section["redispatch"] = True
+        elif words[0] in ("default-server", "server"):
+            for name, value in zip(words, words[1:]):
+                if name in ("inter", "fastinter", "fall"):
+                    section[name] = milliseconds(value)
+            if "check" in words:
+                section["checked"] = True
+            if words[0] == "server" and section.get("checked") and found is None:
+                found = section
+    if found is None:
+        return {}
+    interval = found.get("inter", CHECK_INTERVAL)
+    connect = found.get("connect", interval)
+    return {
+        "check_interval": interval,
+        "check_fast_interval": found.get("fastinter", interval),
+        # Without a time-out of its own a check has until the next one.
+        "check_timeout": found.get("check", interval),
+        "check_fall": found.get("fall", CHECK_FALL),
+        "connect_timeout": connect,
+        "redispatch": bool(found.get("redispatch")),
+    }
+
+
+def of_keepalived(text: str) -> dict[str, Any]:
+    """What keepalived does; `priority` is this host's alone."""
+    values = {words[0]: words[1] for words in _words(text, "#!") if len(words) > 1}
+    timings: dict[str, Any] = {"vrrp_version": int(values.get("vrrp_version", 2)), "advert": round(float(values.get("advert_int", 1)) * 1000)}
+    if "priority" in values:
+        timings["priority"] = int(values["priority"])
+    refresh = values.get("garp_master_refresh", values.get("vrrp_garp_master_refresh", "0"))
+    timings["announce_again"] = 1000 * int(refresh)
+    return timings
+
+
+def together(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The timings of all proxies as one: of each the longest, since any of them may be the one that is hit."""
+    merged: dict[str, Any] = {}
+    priorities = []
+    for host in hosts:
+        for name, value in host.items():
+            if name == "priority":
+                priorities.append(value)
+            elif name in ("redispatch", "vrrp_version"):
+                merged[name] = min(merged.get(name, value), value)
+            else:
+                merged[name] = max(merged.get(name, value), value)
+    return {**merged, **({"priorities": sorted(priorities, reverse=True)} if priorities else {})}
