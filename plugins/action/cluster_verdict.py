@@ -30,6 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 "plan": {"type": "dict", "required": True},
                 "cluster": {"type": "dict", "required": True},
                 "pods": {"type": "dict", "default": {}},
+                "balancer": {"type": "dict", "default": {}},
                 "found_variable": {"type": "str", "default": "found"},
                 "proxy_variable": {"type": "str", "default": "proxy"},
                 "endpoint_variable": {"type": "str", "default": "endpoint"},
@@ -52,6 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 proxies={host: value["proxy"] for host, value in registered(arguments["proxy_variable"], "proxy").items()},
                 endpoint=registered(arguments["endpoint_variable"], "verified"),
                 pods=arguments["pods"] if "pods" in arguments["pods"] else None,
+                balancer=arguments["balancer"] if "reached" in arguments["balancer"] else None,
             )
         )
         for check, line in zip(checks, lines(checks)):

@@ -39,6 +39,10 @@ options:
     description: The result of M(quorum.kubeadm.pod_probe). Without C(pods) in it, the probe was not run.
     type: dict
     default: {}
+  balancer:
+    description: What M(quorum.kubeadm.balancer_verdict) returned, where a balancer stands before the API servers.
+    type: dict
+    default: {}
   found_variable:
     description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
     type: str

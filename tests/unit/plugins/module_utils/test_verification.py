@@ -195,7 +195,7 @@ def no_connection_to_w3(world: World) -> None:
         (
             lambda w: w.found["w2"]["resolved"].update(hosts_file=[]),
             NAMES[9],
-            "api.lab.test: /etc/hosts on w2 has no address for it where 198.18.64.10 is to decide: run site.yml",
+            "api.lab.test: /etc/hosts on w2 has no address for it and not 198.18.64.10: run site.yml",
         ),
         (lambda w: w.found["w2"]["resolved"].update(addresses=[]), NAMES[9], "api.lab.test: w2 cannot resolve it: see /etc/resolv.conf there"),
         (
@@ -309,6 +309,16 @@ def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
     world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "type": "external", "vrrp": False})
     world.proxies.clear()
     assert [check.name for check in world.verdict()] == NAMES[:6] + NAMES[9:]
+
+
+def test_a_balancer_has_a_line() -> None:
+    backends = [{"name": "cp1", "hairpin": "no"}, {"name": "cp2", "hairpin": "no"}, {"name": "cp3", "hairpin": "yes"}]
+    evidence = Evidence(**healthy()._asdict(), balancer={"reached": True, "backends": backends, "msg": ""})
+    line = "The balancer reaches every API server: cp1, cp2 do not reach themselves through it, and need not; cp3 reach themselves through it"
+    assert f"✓ {line}" in lines(verify(evidence))
+    assert "✗ The balancer reaches every API server: cp1 is not reached" in lines(
+        verify(evidence._replace(balancer={"reached": False, "backends": backends, "msg": "cp1 is not reached"}))
+    )
 
 
 def test_proxies_of_a_group_of_their_own() -> None:
