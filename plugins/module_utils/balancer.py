@@ -284,6 +284,8 @@ def _fate(last: Mapping[str, Any]) -> str:
 def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[str]) -> list[str]:
     """What to look at. What the evidence points at comes first, the rest says what has to be true."""
     answered, refused, lost, mute = (evidence.total(kind) for kind in ("answered", "refused", "timed_out", "mute"))
+    # A busy host loses a connection now and then: what most of them met is what counts.
+    refusing, losing = not answered and refused > lost, not answered and lost > 0 and lost >= refused
     port, backend_port = evidence.port, evidence.backend_port
     unchecked = _listed(one.name for one in missing if one.checks == [])
     checked = [one for one in missing if one.checks]
@@ -295,18 +297,18 @@ def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[s
         listener = f"something else answers at port {port} than the backends' port {backend_port}"
     elif mute and not answered:
         listener = f"something takes connections at port {port} and answers no TLS handshake"
-    elif refused and not answered and not lost:
-        listener = f"every connection to port {port} is refused: the load balancer has no listener there"
+    elif refusing:
+        listener = f"connections to port {port} are refused: the load balancer has no listener there"
         listener += f", for health checks do arrive at {names}" if checked else ", or no healthy backend behind it"
     if unchecked:
         group = f"no health check arrived at {unchecked}: not in the group, or there with another port than {backend_port}"
         security = f"the load balancer must be let in to port {backend_port} of {unchecked}, for health checks as well"
     if plain:
         health = f"it speaks plain HTTP to {plain}, which API servers answer with 400: make it TCP, or HTTPS with the path /readyz"
-    elif checked and (answered or lost) and not strangers:
+    elif checked and (answered or losing) and not strangers:
         health = f"it arrives at {names} and does not make it healthy: make it TCP, or HTTPS with the path /readyz; does it take longer than the test waits?"
-    if lost and not answered:
-        security = f"every connection is lost: the hosts must be let out to port {port} of the load balancer, and in there"
+    if losing:
+        security = f"connections are lost: the hosts must be let out to port {port} of the load balancer, and in there"
         security += f", and it to port {backend_port} of the backends" if not checked else ""
 
     every = _listed(one.name for one in evidence.backends)

@@ -95,9 +95,16 @@ def test_another_port() -> None:
     assert [check.passed for check in verdict.checks] == [False, False, False]
     assert verdict.failure.splitlines()[0] == f"The load balancer {WHERE} does not reach b1, b2, b3. Check {SUBJECT}, and there, the likeliest first:"
     assert advice(verdict) == [
-        "listener port: every connection to port 6443 is refused: the load balancer has no listener there, for health checks do arrive at b1, b2, b3",
+        "listener port: connections to port 6443 are refused: the load balancer has no listener there, for health checks do arrive at b1, b2, b3",
         *general("target group", "health check", "security group"),
     ]
+
+
+def test_a_connection_lost_among_many_refused_changes_nothing() -> None:
+    one = captured("wrong_port")
+    probe = one.probes["quorum-balancer-b1"]
+    busy = {**probe, "last": {**probe["last"], "refused": 30, "timed_out": 7}}
+    assert advice(judge(one._replace(probes={**one.probes, "quorum-balancer-b1": busy}))) == advice(judge(one))
 
 
 def test_a_backend_that_is_missing() -> None:
@@ -141,7 +148,7 @@ def test_everything_is_lost() -> None:
     verdict = judge(evidence(probes, {"b1": "m"}, {"b1": silent}, BACKENDS[:1]))
     assert lines(verdict.checks) == ["✗ b1 (198.18.74.11:6443): not reached from w1; no health check arrived"]
     assert advice(verdict)[1] == (
-        "security group: every connection is lost: the hosts must be let out to port 6443 of the load balancer, and in there, and it to port 6443 of the backends"
+        "security group: connections are lost: the hosts must be let out to port 6443 of the load balancer, and in there, and it to port 6443 of the backends"
     )
 
 
