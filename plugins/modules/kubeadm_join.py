@@ -284,7 +284,7 @@ def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: K
                 reset(runner, params["cri_socket"], keep_authority=False, root=root)
             result = kubeadm(runner, ["join"], [document])
         stdout, stderr = result.stdout, result.stderr
-    server = read_api_server(root) if params["control_plane"] and not (needed and check_mode) else None
+    server = read_api_server(root) if not (needed and check_mode) else None
     patience = 0 if check_mode else params["ready_timeout"]
     reason = wait_ready(root, server, patience) if server else None
     if reason:

@@ -208,6 +208,11 @@ def test_the_only_member_and_learners_do_not_vote_for_a_removal() -> None:
         etcd.dead_members([three()[0], learner], "cp1", None)
 
 
+def test_no_name_means_no_member() -> None:
+    members: list[etcd.Member] = [{**member, "healthy": member["name"] == "cp1"} for member in etcd.parse_members(MEMBERS)]
+    assert etcd.dead_members(members, "", None) == []
+
+
 def test_a_dead_learner_goes() -> None:
     learner: etcd.Member = {**three()[1], "learner": True}
     assert etcd.dead_members([three(1)[0], learner], "cp2", None) == [learner]

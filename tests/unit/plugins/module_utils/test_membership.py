@@ -108,7 +108,8 @@ def test_each_is_asked_where_it_can_answer(cluster: Cluster, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("lacking", ["etc/kubernetes/manifests/etcd.yaml", CLIENT])
-def test_files_that_lack_are_enough_to_know(lacking: str, cluster: Cluster, tmp_path: Path) -> None:
+def test_files_that_lack_are_enough_to_know(lacking: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waited"))
     files = {path: name for path, name in CONTROL_PLANE.items() if path != lacking}
     assert membership.actual_membership(lay_out(tmp_path, files, "join"), patience=60)["state"] == "half_joined"
     assert cluster.asked == []

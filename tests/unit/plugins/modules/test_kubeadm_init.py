@@ -178,6 +178,11 @@ def test_unfinished_join_is_taken_back_with_leave_and_its_ca_kept_when_it_can_si
     assert [re.sub(r"\.\d+T\d+", "", name) for name in kubeadm.found[1]] == [*kept, "pki/quorum.kubeadm.unfinished"]
 
 
+def test_unfinished_join_that_had_a_ca_alone_is_taken_back_as_well(kubeadm: Kubeadm, node: Node) -> None:
+    (node("authority") / "etc/kubernetes/pki/quorum.kubeadm.unfinished").write_text("join")
+    assert initialise(kubeadm, reset=True)["reset"]
+
+
 @pytest.mark.parametrize("kind", ["killed init", "killed join"])
 def test_node_that_serves_others_is_never_reset(kubeadm: Kubeadm, node: Node, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kubeadm_init, "what_lives_here", lambda root: ["node w1", "pod default/shop"])
