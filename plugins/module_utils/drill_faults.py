@@ -59,7 +59,7 @@ FAULTS = {
         Fault("holder_frozen", "holder frozen", "holder", "freeze", "thaw", loses_host=True),
         Fault("holder_cut_off", "holder cut off below IP", "holder", "cut_off", "reconnect", loses_host=True),
         Fault("cable_pulled", "cable of the holder pulled", "holder", "pull_cable", "plug_cable", loses_host=True),
-        Fault("vrrp_blocked", "VRRP alone blocked", "holder"),
+        Fault("vrrp_blocked", "VRRP alone blocked", "holder", "block_vrrp", "pass_vrrp"),
         Fault("holder_rebooted", "holder rebooted and back", "holder", "reboot", loses_host=True),
         Fault("holder_drained", "holder drained", "holder", planned=True),
         Fault("haproxy_reloaded", "HAProxy reloaded on the holder", "holder", planned=True),
@@ -73,7 +73,8 @@ class Means(NamedTuple):
     """What a host has to break things with."""
 
     interface: str = "eth0"
-    nft: bool = True
+    filter: str = "nft"
+    """The packet filter's program: nft, iptables, or tc."""
 
 
 class Recipe(NamedTuple):
@@ -123,6 +124,18 @@ table inet quorum_drill {
 """
 
 
+def _block_vrrp(means: Means) -> Recipe:
+    if means.filter == "nft":
+        return Recipe([_run("nft", "-f", "-", stdin=RULES)], [_run("nft", "delete", "table", "inet", "quorum_drill")])
+    if means.filter == "iptables":
+
+        def rules(what: str) -> list[Step]:
+            return [_run(program, "-w", what, chain, "-p", "112", "-j", "DROP") for program in ("iptables", "ip6tables") for chain in ("INPUT", "OUTPUT")]
+
+        return Recipe(rules("-I"), rules("-D"))
+    return _drop(means.interface, ("ip", "u32", "match", "ip", "protocol", "112", "0xff"), ("ipv6", "u32", "match", "ip6", "protocol", "112", "0xff"))
+
+
 def _pull(interface: str) -> Recipe:
     """Routes go with the link, and do not come back by themselves everywhere."""
     kept = {"routes": ("-4", "route"), "routes6": ("-6", "route"), "addresses6": ("-6", "address")}
@@ -138,9 +151,7 @@ def _pull(interface: str) -> Recipe:
 def own_means(fault: str, means: Means) -> Recipe:
     """How a host breaks itself, and mends."""
     if fault == "vrrp_blocked":
-        if not means.nft:
-            return _drop(means.interface, ("ip", "flower", "ip_proto", "112"), ("ipv6", "flower", "ip_proto", "112"))
-        return Recipe([_run("nft", "-f", "-", stdin=RULES)], [_run("nft", "delete", "table", "inet", "quorum_drill")])
+        return _block_vrrp(means)
     if fault == "cable_pulled":
         return _pull(means.interface)
     if fault == "holder_cut_off":

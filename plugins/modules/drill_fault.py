@@ -125,6 +125,11 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import
 MENDING = 180.0
 
 
+def packet_filter() -> str:
+    """The packet filter that this host has."""
+    return next((program for program in ("nft", "iptables") if shutil.which(program, path=SEARCH_PATH)), "tc")
+
+
 def main() -> None:
     """Break, wait, or mend."""
     module = AnsibleModule(
@@ -154,7 +159,7 @@ def main() -> None:
             if options["break_command"]:
                 recipe = command_recipe(options["break_command"], options["mend_command"])
             else:
-                recipe = own_means(options["fault"], Means(options["interface"], bool(shutil.which("nft", path=SEARCH_PATH))))
+                recipe = own_means(options["fault"], Means(options["interface"], packet_filter()))
             job = {"breaks": recipe.breaks, "mends": recipe.mends, "lead": options["lead"], "hold": options["hold"]}
             guard.start(drill_guard, job, seconds)
             wanted = ("started",) if options["returns_first"] else ("broken", "problem")
