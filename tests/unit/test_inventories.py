@@ -24,11 +24,18 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model impor
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Refused, make_plan
 
 ROOT = Path(__file__).parents[2]
-ONPREM = ROOT / "inventories" / "onprem"
-CLUSTER_YML = ONPREM / "group_vars" / "all" / "cluster.yml"
+COPIED = ROOT / "inventories"
+# What a user has to write, and what makes the inventory one of its kind.
+YOURS = {
+    "onprem": {"cluster_endpoint_name", "cluster_endpoint_address", "cluster_statistics_password"},
+    "cloud": {"cluster_endpoint_name", "cluster_endpoint_address", "cluster_endpoint_type"},
+}
+# Addresses that RFC 5737 gives to documentation.
+NOBODYS = {"onprem": "192.0.2.0/24", "cloud": "198.51.100.0/24"}
+TEXTS = {name: (COPIED / name / "group_vars" / "all" / "cluster.yml").read_text(encoding="utf-8") for name in YOURS}
 COMMENTED = re.compile(rf"^# ({PREFIX}\w+: .+)$", re.MULTILINE)
+EXAMPLES = [(name, yaml.safe_load(line)) for name, text in TEXTS.items() for line in COMMENTED.findall(text)]
 DEFAULTS = {PREFIX + definition.name: definition.metadata["default"] for kind in (ClusterInputs, HostInputs) for definition in fields(kind)}
-YOURS = {"cluster_endpoint_name", "cluster_endpoint_address", "cluster_statistics_password"}
 
 Variables = dict[str, dict[str, Any]]
 
@@ -67,56 +74,77 @@ def clean_machine(host: str, address: str) -> Any:
     }
 
 
-def onprem(**given: Any) -> Request:
-    groups, variables = load(ONPREM)
+def request(name: str, **given: Any) -> Request:
+    """What is asked for by an inventory of fresh machines; an input that is given as None is left out."""
+    groups, variables = load(COPIED / name)
+    changed = {host: {key: value for key, value in {**values, **given}.items() if value is not None} for host, values in variables.items()}
     return Request(
         groups=groups,
         run=frozenset(variables),
-        variables={host: {**values, **given} for host, values in variables.items()},
+        variables=changed,
         found={host: clean_machine(host, values["ansible_host"]) for host, values in variables.items()},
     )
 
 
-@pytest.mark.parametrize("name", ["onprem", "lab"])
+@pytest.mark.parametrize("name", ["onprem", "cloud", "lab"])
 def test_every_input_is_accepted(name: str) -> None:
-    groups, variables = load(ROOT / "inventories" / name)
+    groups, variables = load(COPIED / name)
     assert len(groups.control_planes) == 3 and len(groups.workers) == 3
     assert read_inputs(variables).problems == []
 
 
 def test_the_password_is_all_that_is_missing() -> None:
     with pytest.raises(Refused) as refused:
-        make_plan(onprem())
+        make_plan(request("onprem"))
     assert [problem.subject for problem in refused.value.problems] == ["cluster_statistics_password"]
 
 
 def test_with_a_password_it_is_a_plan() -> None:
-    plan = make_plan(onprem(cluster_statistics_password="s3cret"))
+    plan = make_plan(request("onprem", cluster_statistics_password="s3cret"))
     assert plan["primary"] == "cp1" and plan["joining"] == ["cp2", "cp3", "w1", "w2", "w3"]
     assert list(plan["proxies"]) == ["cp1", "cp2", "cp3"]
     assert plan["warnings"] == []
 
 
-def test_addresses_are_nobodys() -> None:
-    _groups, variables = load(ONPREM)
-    addresses = {values[name] for values in variables.values() for name in ("ansible_host", "cluster_endpoint_address")}
-    assert len(addresses) == 7 and all(ipaddress.ip_address(address) in ipaddress.ip_network("192.0.2.0/24") for address in addresses)
+def test_a_cloud_needs_nothing_more() -> None:
+    plan = make_plan(request("cloud"))
+    assert plan["primary"] == "cp1" and plan["joining"] == ["cp2", "cp3", "w1", "w2", "w3"]
+    assert plan["proxies"] == {} and plan["warnings"] == []
+    assert plan["endpoint"]["host_port"] == "api.example.org:6443"
+    assert plan["balancer"]["test"] == "fail" and plan["balancer"]["listen"]
 
 
-def test_what_is_said_to_be_the_default_is() -> None:
-    written = yaml.safe_load(CLUSTER_YML.read_text(encoding="utf-8"))
-    assert YOURS < set(written)
-    assert {name: value for name, value in written.items() if name not in YOURS} == {name: DEFAULTS[name] for name in written if name not in YOURS}
+@pytest.mark.parametrize(("address", "workers"), [("198.51.100.10", "198.51.100.10"), (None, "")], ids=["address", "name only"])
+def test_the_name_in_a_cloud_has_its_stages(address: str | None, workers: str) -> None:
+    asked = request("cloud", cluster_endpoint_address=address)
+    for machine in asked.found.values():
+        machine["resolved"] = {"addresses": ["198.51.100.10"], "hosts_file": [], "stale_copies": []}
+    nodes = make_plan(asked)["nodes"]
+    own = {"cp1": "198.51.100.11", "cp2": "198.51.100.12", "cp3": "198.51.100.13"}
+    assert {host: node["endpoint_address"] for host, node in nodes.items()} == dict.fromkeys(own, own["cp1"]) | dict.fromkeys(["w1", "w2", "w3"], workers)
+    assert {host: node["endpoint_address_joined"] for host, node in nodes.items()} == own | dict.fromkeys(["w1", "w2", "w3"], workers)
 
 
-EXAMPLES = [yaml.safe_load(line) for line in COMMENTED.findall(CLUSTER_YML.read_text(encoding="utf-8"))]
+@pytest.mark.parametrize("name", YOURS)
+def test_addresses_are_nobodys(name: str) -> None:
+    _groups, variables = load(COPIED / name)
+    addresses = {values[key] for values in variables.values() for key in ("ansible_host", "cluster_endpoint_address")}
+    assert len(addresses) == 7 and all(ipaddress.ip_address(address) in ipaddress.ip_network(NOBODYS[name]) for address in addresses)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(next(iter(example))))
-def test_commented_examples_are_accepted_too(example: dict[str, Any]) -> None:
-    assert read_inputs({"cp1": example}).problems == []
+@pytest.mark.parametrize("name", YOURS)
+def test_what_is_said_to_be_the_default_is(name: str) -> None:
+    written = yaml.safe_load(TEXTS[name])
+    assert YOURS[name] < set(written)
+    assert {key: value for key, value in written.items() if key not in YOURS[name]} == {key: DEFAULTS[key] for key in written if key not in YOURS[name]}
 
 
-def test_no_commented_example_is_overlooked() -> None:
-    lines = CLUSTER_YML.read_text(encoding="utf-8").splitlines()
-    assert len(EXAMPLES) == sum(line.startswith("#") and PREFIX in line and ": " in line for line in lines)
+@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name} {next(iter(example))}" for name, example in EXAMPLES])
+def test_commented_examples_are_accepted_too(name: str, example: dict[str, Any]) -> None:
+    assert read_inputs({"cp1": {**yaml.safe_load(TEXTS[name]), **example}}).problems == []
+
+
+@pytest.mark.parametrize("name", YOURS)
+def test_no_commented_example_is_overlooked(name: str) -> None:
+    looks_like_one = re.findall(rf"^#\s*{PREFIX}\w+\s*:", TEXTS[name], re.MULTILINE)
+    assert len(COMMENTED.findall(TEXTS[name])) == len(looks_like_one) > 0
