@@ -60,7 +60,7 @@ FAULTS = {
         Fault("holder_cut_off", "holder cut off below IP", "holder", "cut_off", "reconnect", loses_host=True),
         Fault("cable_pulled", "cable of the holder pulled", "holder", "pull_cable", "plug_cable", loses_host=True),
         Fault("vrrp_blocked", "VRRP alone blocked", "holder", "block_vrrp", "pass_vrrp"),
-        Fault("holder_rebooted", "holder rebooted and back", "holder", "reboot", loses_host=True),
+        Fault("holder_rebooted", "holder rebooted and back", "holder", "reboot", "boot", loses_host=True),
         Fault("holder_drained", "holder drained", "holder", planned=True),
         Fault("haproxy_reloaded", "HAProxy reloaded on the holder", "holder", planned=True),
         Fault("keepalived_reloaded", "keepalived reloaded on the holder", "holder", planned=True),

@@ -1,0 +1,146 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drill's modules: their documentation says what their code does, and what they do on a host of the test's own."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background import Background
+
+PLUGINS = "ansible_collections.quorum.kubeadm.plugins"
+MODULES = ["drill_access", "drill_fault", "drill_health", "drill_probe", "drill_timings"]
+ACTIONS = ["drill_record", "drill_report", "drill_scene"]
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "drill"
+
+
+class Seen(Exception):
+    """Carries an argument spec out."""
+
+
+def surface(options: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("elements", "default", "choices")
+    return {
+        name: (option.get("type", "str"), bool(option.get("required")), *(option.get(key) for key in names)) for name, option in options.items()
+    }
+
+
+def spec_of_module(name: str, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
+    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
+
+    def stop(**options: Any) -> None:
+        supported = yaml.safe_load(module.DOCUMENTATION)["attributes"]["check_mode"]["support"]
+        assert options["supports_check_mode"] is (supported == "full")
+        raise Seen(options["argument_spec"])
+
+    monkeypatch.setattr(module, "AnsibleModule", stop)
+    with pytest.raises(Seen) as seen:
+        module.main()
+    spec: Mapping[str, Any] = seen.value.args[0]
+    return spec
+
+
+def spec_of_action(name: str) -> Mapping[str, Any]:
+    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule(*(MagicMock() for _ in range(6)))
+    plugin._task.async_val, plugin._task.check_mode = 0, False
+    plugin.validate_argument_spec = MagicMock(side_effect=Seen)
+    with pytest.raises(Seen):
+        plugin.run(task_vars={})
+    spec: Mapping[str, Any] = plugin.validate_argument_spec.call_args.kwargs["argument_spec"]
+    return spec
+
+
+@pytest.mark.parametrize("name", MODULES + ACTIONS)
+def test_options(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
+    documented = yaml.safe_load(module.DOCUMENTATION)
+    assert documented["module"] == name
+    assert surface(documented["options"]) == surface(spec_of_action(name) if name in ACTIONS else spec_of_module(name, monkeypatch))
+    assert isinstance(yaml.safe_load(module.EXAMPLES), list)
+    assert all("description" in value and "type" in value for value in yaml.safe_load(module.RETURN).values())
+    assert set(documented["attributes"]) == {"check_mode", "diff_mode", "idempotent"}
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs drill_fault as a user of no systemd would."""
+    module = importlib.import_module(f"{PLUGINS}.modules.drill_fault")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    def run(**arguments: Any) -> dict[str, Any]:
+        with patch_module_args({"directory": str(tmp_path / "run"), **arguments}), pytest.raises(SystemExit):
+            module.main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    yield run
+    Background("fault", tmp_path / "run").end(10)
+
+
+def test_a_command_breaks_and_another_mends(fault: Run, tmp_path: Path) -> None:
+    commands = {"break_command": ["touch", str(tmp_path / "broken")], "mend_command": ["touch", str(tmp_path / "mended")]}
+    broken = fault(fault="holder_frozen", lead=0, hold=30, **commands)
+    assert broken["changed"]
+    assert [event[0] for event in broken["events"]] == ["started", "begin", "broken"]
+    assert (tmp_path / "broken").exists()
+    assert not (tmp_path / "mended").exists()
+    mended = fault(state="absent")
+    assert (mended["changed"], mended["problems"]) == (True, [])
+    assert (tmp_path / "mended").exists()
+    again = fault(state="absent")
+    assert (again["changed"], again["events"]) == (False, [])
+
+
+def test_waits_until_it_has_mended_itself(fault: Run) -> None:
+    fault(fault="holder_frozen", lead=0, hold=0.2, break_command=["true"])
+    assert [event[0] for event in fault(state="ended", fault="holder_frozen")["events"]][-1] == "mended"
+
+
+def test_returns_before_it_breaks(fault: Run, tmp_path: Path) -> None:
+    begun = fault(fault="holder_rebooted", lead=30, returns_first=True, break_command=["touch", str(tmp_path / "broken")])
+    assert [event[0] for event in begun["events"]] == ["started"]
+    assert not (tmp_path / "broken").exists()
+
+
+def test_a_command_that_fails_is_told(fault: Run) -> None:
+    result = fault(fault="holder_frozen", lead=0, break_command=["ls", "/no/such/place"])
+    assert result["failed"]
+    assert "holder_frozen: ls /no/such/place: " in result["msg"]
+
+
+@pytest.mark.parametrize("arguments", [{"hold": 601}, {"lead": 61}, {"hold": -1}])
+def test_bounds_of_a_fault(fault: Run, arguments: dict[str, Any]) -> None:
+    assert fault(fault="holder_frozen", **arguments)["msg"] == "lead must be 0 to 60 seconds, hold 0 to 600"
+
+
+@pytest.mark.parametrize("arguments", [{"rate": 201}, {"rate": 0}, {"write_rate": 21}, {"seconds": 3601}, {"watch_keepalive": 0}])
+def test_bounds_of_a_probe(arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(f"{PLUGINS}.modules.drill_probe")
+    needed = {"address": "192.0.2.10", "port": 16443, "server_name": "api", "ca_certificate": "", "token": "whisper"}
+    with patch_module_args({**needed, **arguments}), pytest.raises(SystemExit):
+        module.main()
+    assert json.loads(capsys.readouterr().out)["msg"].startswith("rate must be 1 to 200")
+
+
+def test_timings_are_read_from_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(f"{PLUGINS}.modules.drill_timings")
+    monkeypatch.setattr(module, "run", lambda argv: MagicMock(stdout="Restart=always\nRestartUSec=100ms\n"))
+    with patch_module_args({"haproxy": str(FIXTURES / "haproxy.cfg"), "keepalived": str(FIXTURES / "keepalived.conf")}), pytest.raises(SystemExit):
+        module.main()
+    timings = json.loads(capsys.readouterr().out)["timings"]
+    assert (timings["advert"], timings["check_interval"], timings["priority"], timings["keepalived_restart"]) == (100, 150, 200, 100)
+    with patch_module_args({"haproxy": "/no/such/file"}), pytest.raises(SystemExit):
+        module.main()
+    assert "the timings cannot be read" in json.loads(capsys.readouterr().out)["msg"]
