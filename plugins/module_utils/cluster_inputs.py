@@ -293,7 +293,7 @@ class ClusterInputs:
     calico_image_registry: str = option("", "Registry of Calico's images. Not set: the manifest's own.", check=_registry)
 
     statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_word)
-    statistics_password: str = option("", "Password of HAProxy's statistics page. A secret: keep it in a vault.", check=_one_line, required=True)
+    statistics_password: str = option("", "Password of HAProxy's statistics page, needed where HAProxy runs. A secret: keep it in a vault.", check=_one_line)
     proxy_maxconn: int = option(20000, "Connections that HAProxy takes at most.", check=_positive)
     vrrp_router_id: int | None = option(
         None,

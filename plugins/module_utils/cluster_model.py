@@ -298,6 +298,12 @@ class Situation:
         return "bundle" in (self.inputs.install_source, self.containerd_source)
 
     @property
+    def replacing(self) -> list[Host]:
+        """New machines by the names of nodes that the cluster still knows."""
+        known = {node["name"] for node in self.request.cluster["nodes"]} if self.request.cluster else set()
+        return [host for host in self.nodes if self.course.steps.get(host.host) == "join" and host.name in known]
+
+    @property
     def replaced(self) -> list[Host]:
         """New machines in the place of control planes that etcd still knows, and whose member no longer answers."""
         members = self.request.cluster["etcd_members"] if self.request.cluster else []

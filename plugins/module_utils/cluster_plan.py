@@ -98,13 +98,6 @@ class Backend(TypedDict):
     port: int
 
 
-class StaleMember(TypedDict):
-    """A member of etcd whose machine is gone."""
-
-    name: str
-    address: str
-
-
 class Vrrp(TypedDict):
     """What all proxies agree on."""
 
@@ -191,7 +184,8 @@ class Plan(TypedDict):
     primary: str
     initialise: bool
     ca_certificate: str
-    stale_members: list[StaleMember]
+    stale_members: list[HostsEntry]
+    stale_nodes: list[HostsEntry]
     reset: list[str]
     joining: list[str]
     joining_control_planes: list[str]
@@ -355,8 +349,8 @@ def _summary(situation: Situation, plan_nodes: dict[str, PlannedNode]) -> list[s
     ]
     if situation.proxies:
         lines.append(f"HAProxy serves it on {_listed(proxy.host for proxy in situation.proxies)}")
-    if situation.replaced:
-        lines.append(f"etcd forgets the dead members that new machines replace: {_listed(host.name for host in situation.replaced)}")
+    if situation.replacing:
+        lines.append(f"New machines take the place of dead nodes: {_listed(host.name for host in situation.replacing)}")
     if course.reset:
         lines.append(f"Unfinished work is cleaned first on {_listed(course.reset)}")
     if joining[True]:
@@ -399,7 +393,8 @@ def make_plan(request: Request) -> Plan:
         primary=course.primary,
         initialise=course.initialise,
         ca_certificate="" if course.initialise else primary.found["ca_certificate"] or "" if primary.found else "",
-        stale_members=[StaleMember(name=host.name, address=str(host.address)) for host in situation.replaced],
+        stale_members=[HostsEntry(name=host.name, address=str(host.address)) for host in situation.replaced],
+        stale_nodes=[HostsEntry(name=host.name, address=str(host.address)) for host in situation.replacing],
         reset=course.reset,
         joining=joining,
         joining_control_planes=[host for host in joining if nodes[host]["control_plane"]],
@@ -447,7 +442,7 @@ def make_plan(request: Request) -> Plan:
             kube_proxy_config=inputs.kube_proxy_config,
             ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),
             fetch_kubeconfig_to=os.path.expanduser(inputs.fetch_kubeconfig_to),
-            fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"https://{url_host(str(primary.address))}:{API_SERVER_PORT}",
+            fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{API_SERVER_PORT}",
         ),
         pod_network=_pod_network(situation),
         warnings=warnings_of(situation),

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: balancer_listener
 short_description: Listen for a moment where an API server will
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Opens a TLS listener in the background, so that a load balancer can be tested before there is an API server behind it, and closes it again.
   - It answers C(/readyz), C(/healthz) and C(/livez) with 200 and a random mark of its own, by which M(quorum.kubeadm.balancer_probe) knows it,

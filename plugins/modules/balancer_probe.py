@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: balancer_probe
 short_description: Connect through a load balancer until every backend has answered
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Makes rounds of connections from this host through a layer-4 load balancer, and tells which backends answered.
     A round has enough connections to see every backend, though the balancer sends each wherever a hash of its ports says.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: balancer_verdict
 short_description: Say which backends a load balancer reaches
-version_added: 0.2.0
+version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
   - Takes what M(quorum.kubeadm.balancer_probe) and M(quorum.kubeadm.balancer_listener) told on all hosts, and prints one line for each backend.

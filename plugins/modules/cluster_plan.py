@@ -110,7 +110,11 @@ plan:
       description: The certificate of the living cluster's CA, empty when there is no cluster.
       type: str
     stale_members:
-      description: C(name) and C(address) of the dead control planes that new machines take the place of; etcd has to forget them first.
+      description: C(name) and C(address) of new machines in the place of control planes that died; etcd has to forget those first.
+      type: list
+      elements: dict
+    stale_nodes:
+      description: C(name) and C(address) of new machines that have the names of nodes which the cluster has to forget first.
       type: list
       elements: dict
     reset:

@@ -314,7 +314,7 @@ def test_haproxy_on_every_node() -> None:
     made = plan(inputs={"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""})
     assert list(made["proxies"]) == list(SIX) and {proxy["listen_address"] for proxy in made["proxies"].values()} == {"127.0.0.1"}
     assert set(stages(made).values()) == {("127.0.0.1", "127.0.0.1")}
-    assert made["kubeadm"]["fetch_kubeconfig_server"] == "https://198.18.64.11:6443" and made["vrrp"]["state_file"] == ""
+    assert made["kubeadm"]["fetch_kubeconfig_server"] == "198.18.64.11:6443" and made["vrrp"]["state_file"] == ""
 
 
 def test_an_endpoint_of_somebody_else() -> None:
@@ -330,6 +330,8 @@ def test_etcd_forgets_a_dead_member_whose_place_is_taken() -> None:
     members = [{**member, "healthy": member["name"] != "cp3"} for member in CLUSTER["etcd_members"]]
     assert plan(found=living("cp3"), cluster={**CLUSTER, "etcd_members": members})["stale_members"] == [{"name": "cp3", "address": "198.18.64.13"}]
     assert plan(found=living("cp3"), cluster=CLUSTER)["stale_members"] == []
+    assert plan(found=living("cp3", "w2"), cluster=CLUSTER)["stale_nodes"] == [{"name": "cp3", "address": "198.18.64.13"}, {"name": "w2", "address": "198.18.64.22"}]
+    assert plan(found=living("w3"), cluster={**CLUSTER, "nodes": CLUSTER["nodes"][:-1]})["stale_nodes"] == []
     # A machine that is only down for a moment is no new one.
     assert plan(found=living("w1"), cluster={**CLUSTER, "etcd_members": members})["stale_members"] == []
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 MODULES = [
+    "balancer_probe",
     "cluster_info",
     "config_files",
     "etcd_member",
@@ -20,6 +21,7 @@ MODULES = [
     "join_credentials",
     "kubeadm_init",
     "kubeadm_join",
+    "lost_node",
     "node_info",
     "proxy_info",
     "tls_probe",
