@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,7 +77,11 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background im
 Background("fault", Path({str(tmp_path / "run")!r})).start(drill_guard, {job(tmp_path, hold=0.5)!r}, 5)
 """
     collections = str(Path(drill_background.__file__).parents[5])
-    subprocess.run([sys.executable, "-c", starter], check=True, env={**os.environ, "PYTHONPATH": collections})
+    process = subprocess.Popen([sys.executable, "-c", starter], env={**os.environ, "PYTHONPATH": collections}, start_new_session=True)
+    assert process.wait() == 0
+    # As when a connection ends: whatever is left of its session goes.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     assert "mended" in names(guard.wait_started(10, lambda found: "mended" in names(found)))
 
 
