@@ -299,9 +299,9 @@ class Situation:
 
     @property
     def replacing(self) -> list[Host]:
-        """New machines by the names of nodes that the cluster still knows."""
+        """Machines that have to join by the names of nodes that the cluster knows already: of a dead machine, or of a join that was cut short."""
         known = {node["name"] for node in self.request.cluster["nodes"]} if self.request.cluster else set()
-        return [host for host in self.nodes if self.course.steps.get(host.host) == "join" and host.name in known]
+        return [host for host in self.nodes if self.course.steps.get(host.host) in ("join", "rejoin") and host.name in known]
 
     @property
     def replaced(self) -> list[Host]:

@@ -349,8 +349,9 @@ def _summary(situation: Situation, plan_nodes: dict[str, PlannedNode]) -> list[s
     ]
     if situation.proxies:
         lines.append(f"HAProxy serves it on {_listed(proxy.host for proxy in situation.proxies)}")
-    if situation.replacing:
-        lines.append(f"New machines take the place of dead nodes: {_listed(host.name for host in situation.replacing)}")
+    new = [host.name for host in situation.replacing if host.host not in course.reset]
+    if new:
+        lines.append(f"New machines take the place of dead nodes: {_listed(new)}")
     if course.reset:
         lines.append(f"Unfinished work is cleaned first on {_listed(course.reset)}")
     if joining[True]:

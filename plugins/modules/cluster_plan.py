@@ -114,7 +114,7 @@ plan:
       type: list
       elements: dict
     stale_nodes:
-      description: C(name) and C(address) of new machines that have the names of nodes which the cluster has to forget first.
+      description: C(name) and C(address) of machines that have to join, by names of nodes which the cluster has to forget first.
       type: list
       elements: dict
     reset:

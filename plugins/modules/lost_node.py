@@ -12,8 +12,8 @@ short_description: Take the Node of a dead machine out of the cluster
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
-  - Run on a living control plane, it deletes the Node of a machine that died and is replaced by a new one of the same name. C(kubeadm join)
-    refuses a name that is still Ready, which a dead machine is for the better part of a minute.
+  - Run on a living control plane, it deletes the Node of a machine that died and is replaced by a new one of the same name, or that of a join
+    which was cut short. C(kubeadm join) refuses a name that is still Ready, which a dead machine is for the better part of a minute.
   - A Node at the new machine's address is the dead one's. One at another address is waited for, since it may be a living machine,
     and is an error when it stays Ready.
 attributes:

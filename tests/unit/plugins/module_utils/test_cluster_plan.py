@@ -332,6 +332,9 @@ def test_etcd_forgets_a_dead_member_whose_place_is_taken() -> None:
     assert plan(found=living("cp3"), cluster=CLUSTER)["stale_members"] == []
     assert plan(found=living("cp3", "w2"), cluster=CLUSTER)["stale_nodes"] == [{"name": "cp3", "address": "198.18.64.13"}, {"name": "w2", "address": "198.18.64.22"}]
     assert plan(found=living("w3"), cluster={**CLUSTER, "nodes": CLUSTER["nodes"][:-1]})["stale_nodes"] == []
+    # kubeadm was killed when the kubelet had joined already.
+    half = {**living(), "cp3": node("cp3", state="half_joined", ca_hash=OURS)}
+    assert plan(found=half, cluster=CLUSTER)["stale_nodes"] == [{"name": "cp3", "address": "198.18.64.13"}]
     # A machine that is only down for a moment is no new one.
     assert plan(found=living("w1"), cluster={**CLUSTER, "etcd_members": members})["stale_members"] == []
 
