@@ -110,6 +110,8 @@ class Evidence(NamedTuple):
     """Where the user has said which balancer it is."""
     listening: bool
     """Whether our own listeners answered, and not API servers."""
+    needs_hairpin: bool
+    """Whether a backend must reach itself, since its own name for the balancer leads there."""
     probes: Mapping[str, Mapping[str, Any]]
     """What `balancer_probe` returned as `probe`, by host."""
     marks: Mapping[str, str]
@@ -169,10 +171,15 @@ def judge(evidence: Evidence) -> Verdict:
         checks.append(Check("Every host gets an answer through the load balancer", False, _several(cut_off)))
         problems.append("does not answer every host")
 
+    apart = [one.name for one in backed if one.hairpin == "no"] if evidence.needs_hairpin else []
+    if apart:
+        checks.append(Check("Every backend reaches itself through the load balancer", False, f"not {_listed(apart)}"))
+        problems.append(f"does not bring connections of {_listed(apart)} back to them")
+
     failure = ""
     if problems:
         failure = f"The load balancer {evidence.where} {' and '.join(problems)}. Check {evidence.subject}, and there, the likeliest first:"
-        failure += "".join(f"\n  - {advice}" for advice in _advice(evidence, missing, strangers))
+        failure += "".join(f"\n  - {advice}" for advice in _advice(evidence, missing, strangers, apart))
     unknown = [one.name for one in backed if one.reached is None]
     warning = (
         f"Whether the load balancer {evidence.where} reaches {_listed(unknown)} is unknown: nobody else has tried, and a backend that does not reach itself "
@@ -281,7 +288,7 @@ def _fate(last: Mapping[str, Any]) -> str:
     return f"connections {_listed(parts)}" if parts else "no connection was tried"
 
 
-def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[str]) -> list[str]:
+def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[str], apart: Sequence[str]) -> list[str]:
     """What to look at. What the evidence points at comes first, the rest says what has to be true."""
     answered, refused, lost, mute = (evidence.total(kind) for kind in ("answered", "refused", "timed_out", "mute"))
     # A busy host loses a connection now and then: what most of them met is what counts.
@@ -312,7 +319,9 @@ def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[s
         security += f", and it to port {backend_port} of the backends" if not checked else ""
 
     every = _listed(one.name for one in evidence.backends)
+    hairpin = "backends cannot reach themselves: switch the preservation of client addresses off, or let each of them resolve the name to itself"
     items = [
+        *([("hairpin", hairpin, "")] if apart else []),
         ("listener port", listener, f"TCP on port {port}, passed through and not ended there"),
         ("target group", group, f"{every}, each with port {backend_port}"),
         ("health check", health, f"TCP, or HTTPS with the path /readyz, to port {backend_port}"),

@@ -44,6 +44,8 @@ class EndpointType:
     """Whether keepalived moves that address between the proxies."""
     balanced: bool
     """Whether a balancer that is not ours stands before the API servers, to be tested before it is needed."""
+    needs_hairpin: bool
+    """Whether a control plane, too, comes to itself through that balancer."""
     proxy_address: str
     """The address on which our HAProxy takes connections; `*`: all of the host's."""
     from_outside: bool
@@ -79,6 +81,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         address="required",
         vrrp=True,
         balanced=False,
+        needs_hairpin=False,
         proxy_address="*",
         from_outside=True,
         proxies=lambda groups: groups.proxies or groups.control_planes,
@@ -90,6 +93,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         address="optional",
         vrrp=False,
         balanced=True,
+        needs_hairpin=False,
         proxy_address="",
         from_outside=True,
         proxies=_nobody,
@@ -101,6 +105,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         address="unused",
         vrrp=False,
         balanced=False,
+        needs_hairpin=False,
         proxy_address="127.0.0.1",
         from_outside=False,
         proxies=_nodes,
@@ -112,6 +117,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         address="unused",
         vrrp=False,
         balanced=True,
+        needs_hairpin=True,
         proxy_address="",
         from_outside=True,
         proxies=_nobody,

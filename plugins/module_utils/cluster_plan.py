@@ -48,6 +48,8 @@ class Balancer(TypedDict):
     test: str
     wait: int
     listen: bool
+    needs_hairpin: bool
+    subject: str
     addresses: list[str]
     backends: list[HostsEntry]
 
@@ -271,6 +273,8 @@ def _balancer(situation: Situation) -> Balancer:
         test=situation.inputs.balancer_test if situation.endpoint_type.balanced and ready else "skip",
         wait=situation.inputs.balancer_wait,
         listen=course.initialise,
+        needs_hairpin=situation.endpoint_type.needs_hairpin,
+        subject=f"{'cluster_endpoint_address' if situation.inputs.endpoint_address else 'cluster_endpoint_name'} and cluster_endpoint_port",
         addresses=[str(address) for address in situation.balancer_addresses],
         backends=[HostsEntry(name=host.name, address=str(host.address)) for host in backends],
     )

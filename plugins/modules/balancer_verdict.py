@@ -63,6 +63,10 @@ options:
     description: Whether listeners answered, and not API servers.
     type: bool
     required: true
+  needs_hairpin:
+    description: Whether a backend that does not reach itself through the load balancer is a failure too.
+    type: bool
+    default: false
   on_failure:
     description: What a load balancer does that does not work.
     type: str

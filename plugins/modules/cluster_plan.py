@@ -97,7 +97,8 @@ plan:
       type: dict
     balancer:
       description:
-        - How that balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(wait) in seconds, C(listen) (whether nothing serves yet),
+        - How that balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(wait) in seconds, C(listen) (whether nothing serves yet), C(needs_hairpin),
+          C(subject), the inputs to name when it fails,
           C(addresses) where it is, and the C(backends) it has to reach.
       type: dict
     primary:

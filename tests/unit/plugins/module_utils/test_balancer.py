@@ -46,7 +46,7 @@ def evidence(
     traffic: Mapping[str, Any] | None = None,
     backends: list[Backend] | None = None,
 ) -> Evidence:
-    return Evidence("api.example.org", 6443, backends or BACKENDS, 6443, SUBJECT, marks is not None, probes, marks or {}, traffic or {})
+    return Evidence("api.example.org", 6443, backends or BACKENDS, 6443, SUBJECT, marks is not None, False, probes, marks or {}, traffic or {})
 
 
 def captured(name: str) -> Evidence:
@@ -88,6 +88,14 @@ def test_a_load_balancer_that_works(name: str, own: str) -> None:
         f"✓ b2 (198.18.74.12:6443): reached from b1, b3, quorum-balancer-o1; hairpin {own}; health checks from 198.18.74.10 (TCP)",
         f"✓ b3 (198.18.74.13:6443): reached from b1, b2, quorum-balancer-o1; hairpin {own}; health checks from 198.18.74.10 (TCP)",
     ]
+
+
+def test_a_hairpin_that_is_needed() -> None:
+    verdict = judge(captured("no_hairpin")._replace(needs_hairpin=True))
+    assert lines(verdict.checks)[-1] == "✗ Every backend reaches itself through the load balancer: not b1, b2, b3"
+    assert verdict.failure.startswith(f"The load balancer {WHERE} does not bring connections of b1, b2, b3 back to them. Check {SUBJECT}")
+    assert advice(verdict)[0].startswith("hairpin: backends cannot reach themselves: switch the preservation of client addresses off")
+    assert judge(captured("hairpin")._replace(needs_hairpin=True)).failure == ""
 
 
 def test_another_port() -> None:

@@ -324,6 +324,8 @@ def test_an_endpoint_of_somebody_else() -> None:
         found={host: node(host, resolved=resolved) for host in SIX},
     )
     assert set(stages(made).values()) == {("", "")} and made["balancer"]["addresses"] == ["192.0.2.7"] and made["balancer"]["test"] == "fail"
+    assert made["balancer"]["subject"] == "cluster_endpoint_name and cluster_endpoint_port"
+    assert made["balancer"]["needs_hairpin"] and not behind_a_balancer()["balancer"]["needs_hairpin"]
 
 
 def test_etcd_forgets_a_dead_member_whose_place_is_taken() -> None:
