@@ -16,6 +16,8 @@ USER_AGENT = "quorum-kubeadm-probe"
 GREETING = "quorum.kubeadm listener"
 # How long a backend goes on for its own answer when all others have answered. They are all marked healthy at about the same time.
 SETTLE = 30.0
+# A backend that meets itself alone for so long will not meet others: some clouds' guest agents make the load balancer's address the machine's own.
+LOCAL = 10.0
 
 BELOW = "\n    "
 
@@ -79,9 +81,16 @@ def hairpin(own: str, seen: Iterable[str], outcomes: Sequence[Outcome]) -> str |
     return "no" if others and any(outcome.kind == "timed_out" for outcome in outcomes) else "unknown"
 
 
-def finished(own: str, backends: Iterable[str], seen: Iterable[str], hairpins: str | None, since_complete: float) -> bool:
-    """Tell whether another round has nothing to add."""
+def alone(own: str, seen: Iterable[str], outcomes: Sequence[Outcome]) -> bool:
+    """Tell whether a backend meets itself and nobody else, with no connection lost."""
+    return bool(own) and set(seen) == {own} and all(outcome.kind == "answered" for outcome in outcomes)
+
+
+def finished(own: str, backends: Iterable[str], seen: Iterable[str], hairpins: str | None, since_complete: float, since_alone: float) -> bool:
+    """Tell whether another round has nothing to add; both times are seconds."""
     others = set(backends) - {own}
+    if others and since_alone >= LOCAL:
+        return True
     if not others <= set(seen):
         return False
     return not own or hairpins != "unknown" or bool(others and since_complete >= SETTLE)

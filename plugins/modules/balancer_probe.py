@@ -169,6 +169,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import (  
     USER_AGENT,
     Backend,
     Outcome,
+    alone,
     connections_needed,
     finished,
     hairpin,
@@ -264,7 +265,7 @@ def probe(target: Target, addresses: Sequence[str], own: str, wait: float) -> di
     names = [backend.name for backend in target.backends]
     each = connections_needed(len(names))
     reached: Counter[tuple[str, str]] = Counter()
-    begun, complete_since, pause, rounds = time.monotonic(), None, 0.5, 0
+    begun, complete_since, alone_since, pause, rounds = time.monotonic(), None, None, 0.5, 0
     while True:
         rounds += 1
         with ThreadPoolExecutor(max_workers=AT_A_TIME) as side_by_side:
@@ -275,7 +276,9 @@ def probe(target: Target, addresses: Sequence[str], own: str, wait: float) -> di
         now = time.monotonic()
         if complete_since is None and set(names) - {own} <= seen:
             complete_since = now
-        if finished(own, names, seen, own_way, now - complete_since if complete_since else 0.0) or now - begun >= wait or not addresses:
+        alone_since = (alone_since or now) if alone(own, seen, outcomes) else None
+        nothing_new = finished(own, names, seen, own_way, now - complete_since if complete_since else 0.0, now - alone_since if alone_since else 0.0)
+        if nothing_new or now - begun >= wait or not addresses:
             break
         # The load balancer's next health check is nothing that one could wait for here.
         time.sleep(max(0.0, min(pause, begun + wait - now)))

@@ -16,6 +16,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import (
     Evidence,
     Outcome,
     Verdict,
+    alone,
     connections_needed,
     finished,
     greeting,
@@ -295,11 +296,18 @@ def test_hairpin(own: str, seen: list[str], outcomes: list[Outcome], expected: s
     ],
 )
 def test_finished(own: str, seen: list[str], own_way: str | None, since: float, expected: bool) -> None:
-    assert finished(own, ["b1", "b2", "b3"], seen, own_way, since) is expected
+    assert finished(own, ["b1", "b2", "b3"], seen, own_way, since, 0.0) is expected
+
+
+def test_a_backend_that_meets_itself_alone_does_not_wait_for_the_others() -> None:
+    answered, lost = Outcome("answered", "b1"), Outcome("timed_out")
+    assert alone("b1", ["b1"], [answered, answered])
+    assert not alone("b1", ["b1"], [answered, lost]) and not alone("b1", ["b1", "b2"], [answered]) and not alone("", [], [])
+    assert finished("b1", ["b1", "b2"], ["b1"], "yes", 0.0, 10.0) and not finished("b1", ["b1", "b2"], ["b1"], "yes", 0.0, 9.0)
 
 
 def test_a_single_backend_waits_for_itself_to_the_end() -> None:
-    assert not finished("b1", ["b1"], [], "unknown", 60.0)
+    assert not finished("b1", ["b1"], [], "unknown", 60.0, 60.0)
 
 
 def test_tally() -> None:
