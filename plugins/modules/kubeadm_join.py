@@ -197,6 +197,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import P
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, MEMBERS, State, read_api_server, read_authority
 
 ROOT = Path("/")
+# ErrTooManyLearners in api/v3rpc/rpctypes/error.go of etcd.
+TOO_MANY_LEARNERS = "too many learner members in cluster"
 
 
 class Refused(Exception):
@@ -301,6 +303,16 @@ def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: K
     )
 
 
+def explained(words: str) -> str:
+    """Add to kubeadm's words what an operator cannot know from them."""
+    if TOO_MANY_LEARNERS not in words:
+        return words
+    return (
+        f"{words}. etcd takes in one control plane at a time, and kubeadm has asked for as long as etcdAPICall of timeouts says: another one has begun "
+        "to join and not ended. Run again when all of them are up: its half of a join is taken back first"
+    )
+
+
 def main() -> None:
     """Entry point."""
     argument = {"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
@@ -336,7 +348,7 @@ def main() -> None:
             kubectl = Kubectl(str(ROOT / ADMIN_KUBECONFIG), Deadline(module.params["cleanup_timeout"]))
             module.exit_json(**join(module.params, module.check_mode, runner, kubectl))
     except KubeadmError as error:
-        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        module.fail_json(msg=explained(str(error)), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
     except (EtcdError, KubectlError) as error:
         module.fail_json(msg=f"what an earlier join left of this node in etcd cannot be removed: {error}")
     except (BusyError, CertificateError, OSError, Refused) as error:

@@ -273,6 +273,13 @@ def test_main_never_shows_the_credentials(
     assert answer["invocation"]["module_args"]["credentials"]["endpoint"] == "api.lab.test:16443"
 
 
+def test_a_second_learner_is_explained() -> None:
+    # Captured from 1.37.2 when the join of a third control plane had died as a learner.
+    words = "error: error execution phase etcd-join: error creating local etcd static pod manifest file: etcdserver: too many learner members in cluster"
+    assert kubeadm_join.explained(words).startswith(f"{words}. etcd takes in one control plane at a time")
+    assert kubeadm_join.explained("error: timed out") == "error: timed out"
+
+
 def test_main_explains_what_etcd_says(
     run_module: Callable[..., dict[str, Any]], kubeadm: Kubeadm, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
