@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import show
 from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import Backend, Evidence, judge
-from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import lines
 
-COLOURS = {True: "COLOR_OK", False: "COLOR_ERROR", None: "COLOR_SKIP"}
 BACKEND = {"name": {"type": "str", "required": True}, "address": {"type": "str", "required": True}}
 
 
@@ -70,9 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 traffic=by_backend(registered(arguments["closed_variable"], "traffic")) if arguments["listening"] else {},
             )
         )
-        printed = lines(verdict.checks)
-        for check, line in zip(verdict.checks, printed):
-            Display().display(line, color=getattr(constants, COLOURS[check.passed]))
+        printed = show(verdict.checks)
         failing = bool(verdict.failure) and arguments["on_failure"] == "fail"
         warnings = [text for text in (verdict.warning, "" if failing else verdict.failure) if text]
         return {

@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import Evidence, lines, verify
+from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import Check, Evidence, lines, verify
 
 COLOURS = {True: "COLOR_OK", False: "COLOR_ERROR", None: "COLOR_SKIP"}
+
+
+def show(checks: Sequence[Check]) -> list[str]:
+    """Print the checks, each in the colour of what it came to, and return the lines."""
+    shown = lines(checks)
+    for check, line in zip(checks, shown):
+        Display().display(line, color=getattr(constants, COLOURS[check.passed]))
+    return shown
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
@@ -56,8 +64,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 balancer=arguments["balancer"] if "reached" in arguments["balancer"] else None,
             )
         )
-        for check, line in zip(checks, lines(checks)):
-            Display().display(line, color=getattr(constants, COLOURS[check.passed]))
+        show(checks)
         wrong = [check for check in checks if check.passed is False]
         return {
             **result,

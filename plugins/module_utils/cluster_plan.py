@@ -265,9 +265,8 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
 
 def _balancer(situation: Situation) -> Balancer:
     course = situation.course
-    members = [host for host in situation.control_planes if host.state == "control_plane"]
     # What an interrupted `init` left behind listens where the test would.
-    ready = bool(members) or all(host.state == "clean" for host in situation.control_planes)
+    ready = not course.initialise or all(host.state == "clean" for host in situation.control_planes)
     backends = [host for host in situation.control_planes if course.initialise or (host.found and host.found["api_ready"])]
     return Balancer(
         test=situation.inputs.balancer_test if situation.endpoint_type.balanced and ready else "skip",
