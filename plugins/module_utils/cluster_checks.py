@@ -9,6 +9,7 @@ import ipaddress
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from typing import TypeVar
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_bundle
@@ -22,6 +23,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model impor
     Host,
     Situation,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, over_budget, priorities
 
 # By the id of /etc/os-release; of EL the first number of the version counts.
 DEBIAN_LIKE = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
@@ -258,6 +260,31 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
     for network in {carrier[2] for proxy in proxies for carrier in [situation.vrrp(proxy)] if carrier}:
         if vip.version == 4 and network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
             yield Problem(subject, f"{vip} is the first or last address of {network}, which no host can have", "write one between them")
+
+
+def check_failover(situation: Situation) -> Iterator[Problem]:
+    """Whether a fault could cost more than the budget, by the inputs (the defaults of all else are the roles' own)."""
+    inputs = situation.inputs
+    if not situation.endpoint_type.vrrp:
+        return
+    timings = Timings(
+        advert=inputs.vrrp_advert_interval,
+        priorities=tuple(priorities(len(situation.proxies))),
+        check_interval=situation.check_interval,
+        check_fast_interval=inputs.proxy_check_fast_interval,
+        check_timeout=inputs.proxy_check_timeout,
+        check_fall=inputs.proxy_check_fall,
+        connect_timeout=inputs.proxy_connect_timeout,
+    )
+    theirs = {definition.name for definition in fields(inputs)}
+    for refusal in over_budget(timings, round(1000 * inputs.failover_budget)):
+        names = [name.replace("haproxy_", "proxy_").replace("keepalived_", "vrrp_") for name in refusal.inputs]
+        lower = [f"cluster_{name}" for name in names if name in theirs]
+        yield Problem(
+            "cluster_failover_budget",
+            f"{refusal.fault} can cost {refusal.milliseconds / 1000:g} s, and the budget is {inputs.failover_budget:g} s",
+            f"lower {listed(lower)}, or raise the budget" if lower else "raise the budget",
+        )
 
 
 def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
@@ -521,6 +548,7 @@ CHECKS: tuple[Callable[[Situation], Iterator[Problem]], ...] = (
     check_balancer,
     check_proxies,
     check_virtual_ip,
+    check_failover,
     check_endpoint_port,
     check_ports,
     check_containerd,

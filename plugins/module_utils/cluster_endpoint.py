@@ -46,6 +46,8 @@ class EndpointType:
     """Whether a balancer that is not ours stands before the API servers, to be tested before it is needed."""
     needs_hairpin: bool
     """Whether a control plane, too, comes to itself through that balancer."""
+    check_interval: int
+    """Milliseconds between two checks of an API server by each of our HAProxies, of which there may be one on every node; 0: there is none."""
     proxy_address: str
     """The address on which our HAProxy takes connections; `*`: all of the host's."""
     from_outside: bool
@@ -82,6 +84,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         vrrp=True,
         balanced=False,
         needs_hairpin=False,
+        check_interval=150,
         proxy_address="*",
         from_outside=True,
         proxies=lambda groups: groups.proxies or groups.control_planes,
@@ -94,6 +97,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         vrrp=False,
         balanced=True,
         needs_hairpin=False,
+        check_interval=0,
         proxy_address="",
         from_outside=True,
         proxies=_nobody,
@@ -106,6 +110,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         vrrp=False,
         balanced=False,
         needs_hairpin=False,
+        check_interval=1000,
         proxy_address="127.0.0.1",
         from_outside=False,
         proxies=_nodes,
@@ -118,6 +123,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         vrrp=False,
         balanced=True,
         needs_hairpin=True,
+        check_interval=0,
         proxy_address="",
         from_outside=True,
         proxies=_nobody,

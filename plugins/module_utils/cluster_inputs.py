@@ -101,6 +101,22 @@ def _positive(value: int) -> Iterator[Fault]:
         yield f"{value} is too small", "write a number above 0"
 
 
+def _budget(value: float) -> Iterator[Fault]:
+    if value <= 0:
+        yield f"{value} is no time", "write seconds, such as 1 or 0.8"
+
+
+def _advert(value: int) -> Iterator[Fault]:
+    if value not in range(10, 40960, 10):
+        yield f"{value} is not an interval of VRRP", "write milliseconds from 10 to 40950, in steps of ten"
+
+
+def _certificate_and_key(value: str) -> Iterator[Fault]:
+    """The message does not show the value, which is a secret."""
+    if "-----BEGIN CERTIFICATE-----" not in value or not re.search("-----BEGIN [A-Z ]*PRIVATE KEY-----", value):
+        yield "is not a certificate with its key", "write both, PEM, one after the other"
+
+
 def _router_id(value: int) -> Iterator[Fault]:
     if not 1 <= value <= 255:
         yield f"{value} is not a VRRP router id", "write a number from 1 to 255, or leave it out"
@@ -199,6 +215,10 @@ def option(default: Any, meaning: str, *, choices: Sequence[str] = (), check: Ch
     return field(default_factory=lambda: default, metadata={"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required})
 
 
+# No message shows their values.
+SECRETS = ("statistics_password", "proxy_check_certificate")
+
+
 @dataclass(frozen=True)
 class ClusterInputs:
     """The inputs that are one for the whole cluster; `cluster_` stands before every name."""
@@ -227,6 +247,11 @@ class ClusterInputs:
         choices=("fail", "warn", "skip"),
     )
     balancer_wait: int = option(180, "Seconds that the balancer may take to find a control plane healthy.", check=_positive)
+    failover_budget: float = option(
+        1.0,
+        "Seconds that any single fault of a `vip` may cost. Timings that can cost more, as `docs/failover.md` computes it, are refused.",
+        check=_budget,
+    )
 
     name: str = option("kubernetes", "Name of the cluster in kubeconfigs.", check=_word)
     kubernetes_version: str = option(DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version)
@@ -295,6 +320,25 @@ class ClusterInputs:
     statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_word)
     statistics_password: str = option("", "Password of HAProxy's statistics page, needed where HAProxy runs. A secret: keep it in a vault.", check=_one_line)
     proxy_maxconn: int = option(20000, "Connections that HAProxy takes at most.", check=_positive)
+    proxy_check_interval: int | None = option(
+        None,
+        "Milliseconds between two checks of an API server by HAProxy. Not set: "
+        + ", ".join(f"{row.check_interval} for `{name}`" for name, row in ENDPOINT_TYPES.items() if row.check_interval)
+        + ".",
+        check=_positive,
+    )
+    proxy_check_fast_interval: int = option(50, "The same while its last checks differ.", check=_positive)
+    proxy_check_timeout: int = option(200, "Milliseconds within which it must answer a check.", check=_positive)
+    proxy_check_fall: int = option(3, "Failed checks in a row that take it out.", check=_positive)
+    proxy_connect_timeout: int = option(200, "Milliseconds within which it must take a connection, or another one is tried.", check=_positive)
+    proxy_check_certificate: str = option(
+        "",
+        "Client certificate and key, PEM, for the checks of API servers that let nobody unknown read `/readyz`. A secret: keep it in a vault.",
+        check=_certificate_and_key,
+    )
+    vrrp_advert_interval: int = option(
+        100, "Milliseconds between two adverts of keepalived; a holder that vanished is replaced after somewhat more than three.", check=_advert
+    )
     vrrp_router_id: int | None = option(
         None,
         "VRRP router id, 1 to 255, alike on no two clusters of a network segment. Not set: the endpoint's address as a number, modulo 255, plus 1, "
@@ -342,6 +386,7 @@ KINDS: dict[str, Kind] = {
     "bool": Kind(lambda value: isinstance(value, bool), "write true or false without quotes", "boolean"),
     "int": Kind(_is_int, "write a whole number without quotes", "whole number"),
     "int | None": Kind(_is_int, "write a whole number without quotes", "whole number"),
+    "float": Kind(lambda value: _is_int(value) or isinstance(value, float), "write a number without quotes", "number"),
     "list[str]": Kind(lambda value: _is_list_of(value, str), "write a list of texts, such as [a, b]", "list of texts"),
     "list[dict[str, str]]": Kind(lambda value: _is_list_of(value, dict), "write a list of mappings", "list of mappings"),
     "dict[str, Any]": Kind(lambda value: isinstance(value, dict), "write a mapping, such as {name: value}", "mapping"),
@@ -359,7 +404,7 @@ def _faults(definition: Field[Any], value: Any) -> Iterator[Fault]:
     choices: Sequence[str] = definition.metadata["choices"]
     check: Check | None = definition.metadata["check"]
     if not kind.accepts(value):
-        shown = f"is not a {kind.name}" if definition.name == "statistics_password" else _shown(value)
+        shown = f"is not a {kind.name}" if definition.name in SECRETS else _shown(value)
         on_the_command_line = "" if kind.name in ("text", "mapping") else "; on the command line, -e takes types only as JSON"
         yield shown, kind.wording + (on_the_command_line if isinstance(value, str) else "")
     elif value == definition.metadata["default"]:

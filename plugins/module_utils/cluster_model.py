@@ -249,6 +249,10 @@ class Situation:
         return self.endpoint_type.port if self.inputs.endpoint_port is None else self.inputs.endpoint_port
 
     @property
+    def check_interval(self) -> int:
+        return self.endpoint_type.check_interval if self.inputs.proxy_check_interval is None else self.inputs.proxy_check_interval
+
+    @property
     def endpoint_address(self) -> Address | None:
         return as_address(self.inputs.endpoint_address)
 

@@ -22,6 +22,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model impor
     Step,
     look,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
 
 PROXY_STATE_FILE = "/run/quorum-kubeadm/proxy"
@@ -100,10 +101,21 @@ class Backend(TypedDict):
     port: int
 
 
+class ProxyTimings(TypedDict):
+    """How soon HAProxy notices that an API server is gone; milliseconds, and a count."""
+
+    check_interval: int
+    check_fast_interval: int
+    check_timeout: int
+    check_fall: int
+    connect_timeout: int
+
+
 class Vrrp(TypedDict):
     """What all proxies agree on."""
 
     router_id: int
+    advert_interval: int
     state_file: str
     monitor_port: int
 
@@ -196,6 +208,7 @@ class Plan(TypedDict):
     nodes: dict[str, PlannedNode]
     proxies: dict[str, Proxy]
     proxy_maxconn: int
+    proxy_timings: ProxyTimings
     backends: list[Backend]
     vrrp: Vrrp
     statistics: Statistics
@@ -218,17 +231,6 @@ class Refused(ValueError):
 def router_id(address: int) -> int:
     """A VRRP router id out of the endpoint's address: two addresses less than 255 apart never share one."""
     return address % 255 + 1
-
-
-def priorities(count: int) -> list[int]:
-    """VRRP priorities, highest first, as far apart as they can be up to 50.
-
-    Backups with alike priorities take over together and fight for the address, which costs seconds. All lie within 126: the role keepalived
-    takes 127 from a proxy without an API server, which must then rank below every one that has some.
-    """
-    distance = min(50, 126 // max(1, count - 1))
-    highest = max(200, 1 + distance * (count - 1))
-    return [highest - distance * position for position in range(count)]
 
 
 def _addresses(host: Host, situation: Situation) -> list[str]:
@@ -407,9 +409,17 @@ def make_plan(request: Request) -> Plan:
         nodes=nodes,
         proxies=_proxies(situation),
         proxy_maxconn=inputs.proxy_maxconn,
+        proxy_timings=ProxyTimings(
+            check_interval=situation.check_interval,
+            check_fast_interval=inputs.proxy_check_fast_interval,
+            check_timeout=inputs.proxy_check_timeout,
+            check_fall=inputs.proxy_check_fall,
+            connect_timeout=inputs.proxy_connect_timeout,
+        ),
         backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
+            advert_interval=inputs.vrrp_advert_interval,
             state_file=PROXY_STATE_FILE if situation.endpoint_type.vrrp else "",
             monitor_port=MONITOR_PORT,
         ),

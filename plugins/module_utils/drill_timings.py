@@ -78,6 +78,10 @@ def of_keepalived(text: str) -> dict[str, Any]:
         timings["priority"] = int(values["priority"])
     refresh = values.get("garp_master_refresh", values.get("vrrp_garp_master_refresh", "0"))
     timings["announce_again"] = 1000 * int(refresh)
+    if "track_file" not in {words[0] for words in _words(text, "#!")}:
+        # A script that keepalived runs: the defaults are those of keepalived.conf(5). A host that comes back asks nobody whether it serves.
+        timings["told_late"] = round(float(values.get("interval", 1)) * 1000) * int(values.get("fall", 1))
+        timings.update(watched=False, lets_go=int(values.get("weight", 0)) == 0, settling=0)
     return timings
 
 
@@ -89,7 +93,7 @@ def together(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in host.items():
             if name == "priority":
                 priorities.append(value)
-            elif name in ("redispatch", "vrrp_version"):
+            elif name in ("redispatch", "vrrp_version", "watched", "lets_go", "settling"):
                 merged[name] = min(merged.get(name, value), value)
             else:
                 merged[name] = max(merged.get(name, value), value)

@@ -21,7 +21,9 @@ HAProxy
     them. `on-marked-down shutdown-sessions` then ends what waits for it. A connection that nobody takes goes to another server after
     `timeout connect` (`option redispatch 1`), and one that is refused goes there at once.
 The watcher of the role haproxy
-    A proxy that dies is told to keepalived by systemd, an event. One that hangs is asked every `PAUSE` and given `TIMEOUT` to answer.
+    A proxy that dies is told to keepalived by systemd, an event (`told_late` is 0), and the holder lets go. One that hangs is asked every
+    `PAUSE` and given `TIMEOUT` to answer. Others let keepalived run a script, which notices after `interval * fall`, and whose weight
+    only makes the holder less than the next one, who then waits as if it had heard nothing (`lets_go` is false).
 etcd
     A follower calls an election when it has heard nothing for one to two election time-outs (raft draws it anew each time), counted in
     ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget.
@@ -46,21 +48,23 @@ class Timings:
     advert: int = _input(100, "keepalived_advert_interval")
     priorities: tuple[int, ...] = _input((200, 150, 100), "keepalived_priority")
     vrrp_version: int = _input(3, "vrrp_version in keepalived.conf")
-    announce_again: int = _input(1000, "vrrp_garp_master_refresh in keepalived.conf")
+    announce_again: int = _input(0, "vrrp_garp_master_refresh in keepalived.conf")
     keepalived_restart: int = _input(100, "RestartSec of keepalived.service")
     check_interval: int = _input(150, "haproxy_check_interval")
-    check_fast_interval: int = _input(75, "haproxy_check_fast_interval")
-    check_timeout: int = _input(250, "haproxy_check_timeout")
+    check_fast_interval: int = _input(50, "haproxy_check_fast_interval")
+    check_timeout: int = _input(200, "haproxy_check_timeout")
     check_fall: int = _input(3, "haproxy_check_fall")
     connect_timeout: int = _input(200, "haproxy_connect_timeout")
     redispatch: bool = _input(True, "option redispatch in haproxy.cfg")
+    told_late: int = _input(0, "interval and fall of the script in keepalived.conf")
+    lets_go: bool = _input(True, "weight in keepalived.conf")
+    watched: bool = _input(True, "track_file in keepalived.conf")
     watch_pause: int = _input(100, "PAUSE of proxy-state")
     watch_timeout: int = _input(500, "TIMEOUT of proxy-state")
     settling: int = _input(2000, "the settling time of proxy-state")
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")
     reaction: int = _input(50, "what machines need to do anything at all")
-
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Timings:
@@ -129,6 +133,17 @@ def skew(timings: Timings, priority: int) -> float:
     return (256 - priority) * (timings.advert if timings.vrrp_version >= 3 else 1000) / 256
 
 
+def priorities(count: int) -> list[int]:
+    """VRRP priorities, highest first, as far apart as they can be up to 50.
+
+    Backups with alike priorities take over together and fight for the address, which costs seconds. All lie within 126: the role keepalived
+    takes 127 from a proxy without an API server, which must then rank below every one that has some.
+    """
+    distance = min(50, 126 // max(1, count - 1))
+    highest = max(200, 1 + distance * (count - 1))
+    return [highest - distance * position for position in range(count)]
+
+
 def slowest_successor(priorities: Iterable[int]) -> int:
     """The priority of the host that takes over from the highest one; with one host there is nobody, and it is the lowest there can be."""
     return (sorted(priorities, reverse=True)[1:] or [1])[0]
@@ -189,10 +204,12 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
     )
     # The address stays on the interface and works; at worst the new keepalived takes it off first and the successor waits for its time.
     restarted = max(silence, (Term("restart", timings.keepalived_restart, ("keepalived_restart",)), _reaction(timings)), key=_total)
-    event = (_takes_over(timings), _reaction(timings))
+    event = (_takes_over(timings), _reaction(timings)) if timings.lets_go else silence
+    told = Term("until keepalived is told", timings.told_late, ("told_late",))
+    unwatched = Term("nobody asks whether it answers", 0.0 if timings.watched else math.inf, ("watched",))
     again = Term("both holders announce the address again and again", math.inf if timings.announce_again else 0.0, ("announce_again",))
     return [
-        WorstCase("haproxy_killed", "systemd tells keepalived that it died, and the holder lets go", event),
+        WorstCase("haproxy_killed", "systemd tells keepalived that it died, and the holder lets go", (told, *event)),
         WorstCase(
             "haproxy_hung",
             "its monitor does not answer",
@@ -200,6 +217,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
                 Term("pause", timings.watch_pause, ("watch_pause",)),
                 Term("time-out of the monitor", timings.watch_timeout, ("watch_timeout",)),
                 *event,
+                unwatched,
             ),
         ),
         WorstCase("keepalived_killed", "systemd starts it again, or its adverts are missing", restarted),
@@ -210,7 +228,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         WorstCase("holder_cut_off", "its adverts are missing", vanished),
         WorstCase("cable_pulled", "its adverts are missing", vanished),
         WorstCase("vrrp_blocked", "its adverts are missing, and there are two holders", (_reaction(timings), again)),
-        WorstCase("holder_rebooted", "its adverts are missing; it takes the address back when its proxy has settled", (*vanished, early)),
+        WorstCase("holder_rebooted", "its adverts are missing; where it takes the address back, its proxy has settled", (*vanished, early)),
         WorstCase("holder_drained", "it asks the next one to take the address, and only then lets go", (_reaction(timings),)),
         WorstCase("etcd_leader_killed", "a follower hears no heartbeat and calls an election", election, budgeted=False),
         WorstCase("etcd_leader_frozen", "a follower hears no heartbeat and calls an election", election, budgeted=False),

@@ -153,12 +153,19 @@ plan:
     proxy_maxconn:
       description: The connections HAProxy takes at most.
       type: int
+    proxy_timings:
+      description: >-
+        C(check_interval), C(check_fast_interval), C(check_timeout) and C(connect_timeout), in milliseconds, and C(check_fall): how soon HAProxy
+        notices that an API server is gone.
+      type: dict
     backends:
       description: C(name), C(address) and C(port) of every API server.
       type: list
       elements: dict
     vrrp:
-      description: C(router_id), C(state_file), the file by which keepalived is told how HAProxy is, and C(monitor_port), where HAProxy is asked.
+      description: >-
+        C(router_id), C(advert_interval) in milliseconds, C(state_file), the file by which keepalived is told how HAProxy is, and C(monitor_port),
+        where HAProxy is asked.
       type: dict
     statistics:
       description: C(port) and C(user) of HAProxy's statistics page.

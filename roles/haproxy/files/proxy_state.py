@@ -2,8 +2,9 @@
 # Managed by Ansible, role quorum.kubeadm.haproxy: changes made here are overwritten.
 """Tell keepalived what this host's HAProxy is worth, in a file that keepalived watches.
 
-usage: proxy-state MONITOR_PORT FILE SETTLING_SECONDS
+usage: proxy-state MONITOR_PORT FILE SETTLING_SECONDS [ADDRESS]
 
+   1   serves, and this host has ADDRESS: nobody else is to take it, whatever his priority
    0   serves: has had a healthy API server for SETTLING_SECONDS
   -1   runs, but has no healthy API server, or not for long: any proxy that serves is better
 -254   does not answer: the address must go
@@ -14,15 +15,22 @@ that it serves.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
+import struct
 import sys
 import time
+from typing import Iterator
 
-SERVES, EMPTY, DEAD = 0, -1, -254
+HOLDS, SERVES, EMPTY, DEAD = 1, 0, -1, -254
+WORDS = {HOLDS: "serves and has the address", SERVES: "serves", EMPTY: "has no healthy API server yet", DEAD: "is dead"}
 PAUSE = 0.1
 # HAProxy answers its monitor in less than a millisecond, and on a busy machine within some tens.
 TIMEOUT = 0.5
+# RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of linux/rtnetlink.h: the kernel tells of every address that comes or goes.
+ADDRESSES = 0x10 | 0x100
 
 
 def ask(port: int) -> bool | None:
@@ -36,11 +44,44 @@ def ask(port: int) -> bool | None:
     return answer[1:2] == [b"200"] if answer else None
 
 
-def worth(healthy: bool | None, known: int | None, settled: bool) -> int:
+def addresses(dump: bytes) -> Iterator[bytes]:
+    """Return the packed addresses in the kernel's answer to RTM_GETADDR (rtnetlink(7))."""
+    while len(dump) >= 16:
+        length, kind = struct.unpack_from("=IH", dump)
+        if length < 16 or kind != 20:  # RTM_NEWADDR
+            return
+        attributes, dump = dump[24:length], dump[(length + 3) & ~3 :]
+        while len(attributes) >= 4:
+            size, what = struct.unpack_from("=HH", attributes)
+            if what in (1, 2):  # IFA_ADDRESS, and IFA_LOCAL where both ends of a line have one
+                yield attributes[4:size]
+            attributes = attributes[(max(size, 4) + 3) & ~3 :]
+
+
+def holds(address: bytes) -> bool:
+    """Return whether an interface of this host has the address. To bind to it tells nothing where net.ipv4.ip_nonlocal_bind is set."""
+    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as link:
+        link.settimeout(TIMEOUT)
+        # RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP
+        link.sendall(struct.pack("=IHHIIBBBBI", 24, 22, 0x301, 1, 0, family, 0, 0, 0, 0))
+        found = False
+        with contextlib.suppress(OSError):
+            while not found:
+                part = link.recv(65536)
+                if struct.unpack_from("=H", part, 4) == (3,):  # NLMSG_DONE
+                    break
+                found = address in addresses(part)
+    return found
+
+
+def worth(healthy: bool | None, known: int | None, settled: bool, holder: bool) -> int:
     """Return what to tell keepalived, given what it was told last."""
     if healthy is None:
         return DEAD
-    return SERVES if healthy and (settled or known == SERVES) else EMPTY
+    if not healthy or not (settled or known in (HOLDS, SERVES)):
+        return EMPTY
+    return HOLDS if holder else SERVES
 
 
 def read(path: str) -> int | None:
@@ -60,8 +101,31 @@ def tell(path: str, value: int) -> None:
     os.replace(beside, path)
 
 
-def main(port: int, path: str, settling: float) -> None:
+def packed(address: str) -> bytes:
+    """Return an address as the kernel has it."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def news() -> socket.socket:
+    """Return a socket that can be read whenever this host gets an address or loses one."""
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    link.setblocking(False)
+    link.bind((0, ADDRESSES))
+    return link
+
+
+def wait(link: socket.socket, seconds: float) -> None:
+    """Wait that long, or until there is news of an address."""
+    if select.select([link], [], [], seconds)[0]:
+        # What it says is looked up; more than fits into its buffer (ENOBUFS) is news as well.
+        with contextlib.suppress(OSError):
+            while link.recv(65536):
+                pass
+
+
+def main(port: int, path: str, settling: float, address: bytes = b"") -> None:
     """Watch HAProxy for ever."""
+    link = news()
     told: int | None = None
     healthy_since = time.monotonic()
     while True:
@@ -70,12 +134,12 @@ def main(port: int, path: str, settling: float) -> None:
         healthy = ask(port)
         if not healthy or known != told:
             healthy_since = time.monotonic()
-        told = worth(healthy, known, time.monotonic() - healthy_since >= settling)
+        told = worth(healthy, known, time.monotonic() - healthy_since >= settling, address != b"" and holds(address))
         if told != known:
-            print(f"HAProxy {'is dead' if told == DEAD else 'serves' if told == SERVES else 'has no healthy API server yet'}", flush=True)
+            print(f"HAProxy {WORDS[told]}", flush=True)
             tell(path, told)
-        time.sleep(PAUSE)
+        wait(link, PAUSE)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+    main(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), *(packed(text) for text in sys.argv[4:]))

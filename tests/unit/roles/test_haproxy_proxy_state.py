@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,27 +21,35 @@ assert SPEC is not None and SPEC.loader is not None
 watcher: Any = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(watcher)
 
-SERVES, EMPTY, DEAD = 0, -1, -254
+HOLDS, SERVES, EMPTY, DEAD = 1, 0, -1, -254
+ADDRESS = b"\xc0\x00\x02\x0a"
 
 
 @pytest.mark.parametrize(
-    ("healthy", "known", "settled", "expected"),
+    ("healthy", "known", "settled", "holder", "expected"),
     [
-        (None, SERVES, True, DEAD),
-        (None, None, False, DEAD),
-        (False, SERVES, True, EMPTY),
-        (False, DEAD, False, EMPTY),
-        (True, DEAD, False, EMPTY),
-        (True, DEAD, True, SERVES),
-        (True, EMPTY, False, EMPTY),
-        (True, EMPTY, True, SERVES),
+        (None, SERVES, True, False, DEAD),
+        (None, None, False, False, DEAD),
+        (None, HOLDS, True, True, DEAD),
+        (False, SERVES, True, False, EMPTY),
+        (False, DEAD, False, False, EMPTY),
+        # A holder without an API server is worth no more than the others: any that has one takes the address.
+        (False, HOLDS, True, True, EMPTY),
+        (True, DEAD, False, False, EMPTY),
+        (True, DEAD, True, False, SERVES),
+        (True, DEAD, True, True, HOLDS),
+        (True, EMPTY, False, False, EMPTY),
+        (True, EMPTY, True, False, SERVES),
+        (True, SERVES, True, True, HOLDS),
+        (True, HOLDS, True, False, SERVES),
         # A watcher that was started again goes by what it told before.
-        (True, SERVES, False, SERVES),
-        (True, None, False, EMPTY),
+        (True, SERVES, False, False, SERVES),
+        (True, HOLDS, False, True, HOLDS),
+        (True, None, False, False, EMPTY),
     ],
 )
-def test_worth(healthy: bool | None, known: int | None, settled: bool, expected: int) -> None:
-    assert watcher.worth(healthy, known, settled) == expected
+def test_worth(healthy: bool | None, known: int | None, settled: bool, holder: bool, expected: int) -> None:
+    assert watcher.worth(healthy, known, settled, holder) == expected
 
 
 class End(Exception):
@@ -63,7 +72,7 @@ def watch_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
             if step < len(steps) and steps[step][1] is not None:
                 path.write_text(f"{steps[step][1]}\n")
 
-        def sleep(_seconds: float) -> None:
+        def wait(_link: Any, _seconds: float) -> None:
             nonlocal clock
             seen.append(watcher.read(str(path)))
             clock += 0.5
@@ -72,7 +81,8 @@ def watch_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
             write(len(seen))
 
         monkeypatch.setattr(watcher, "ask", lambda _port: steps[len(seen)][0])
-        monkeypatch.setattr(watcher.time, "sleep", sleep)
+        monkeypatch.setattr(watcher, "news", lambda: None)
+        monkeypatch.setattr(watcher, "wait", wait)
         monkeypatch.setattr(watcher.time, "monotonic", lambda: clock)
         write(0)
         with pytest.raises(End):
@@ -100,6 +110,68 @@ def watch_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
 )  # fmt: skip
 def test_over_time(watch: Watch, steps: list[tuple[bool | None, int | None]], expected: list[int | None]) -> None:
     assert watch(steps) == expected
+
+
+def test_the_holder_says_so_while_it_has_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state"
+    path.write_text("0\n")
+    has_it = iter([False, True, True, False])
+    seen: list[int | None] = []
+
+    def wait(_link: Any, _seconds: float) -> None:
+        seen.append(watcher.read(str(path)))
+        if len(seen) == 4:
+            raise End
+
+    monkeypatch.setattr(watcher, "ask", lambda _port: True)
+    monkeypatch.setattr(watcher, "holds", lambda address: next(has_it) if address == ADDRESS else pytest.fail(f"{address!r}"))
+    monkeypatch.setattr(watcher, "news", lambda: None)
+    monkeypatch.setattr(watcher, "wait", wait)
+    with pytest.raises(End):
+        watcher.main(1, str(path), 2.0, ADDRESS)
+    assert seen == [SERVES, HOLDS, HOLDS, SERVES]
+
+
+# What Linux 6.18 answered to RTM_GETADDR on a host with 127.0.0.1/8 on lo: the first message, and the end of the dump.
+MESSAGE = bytes.fromhex(
+    "4c0000001400020001000000f24e0000020880fe01000000080001007f000001080002007f000001070003006c6f0000"
+    "080008008000000014000600ffffffffffffffff1600000016000000"
+)
+END = bytes.fromhex("140000000300020001000000f24e000000000000")
+LOOPBACK = b"\x7f\x00\x00\x01"
+
+
+@pytest.mark.parametrize(("address", "expected"), [("127.0.0.1", True), ("127.0.0.2", False), ("::1", True), ("2001:db8::1", False)])
+def test_holds_asks_the_kernel(address: str, expected: bool) -> None:
+    assert watcher.holds(watcher.packed(address)) is expected
+
+
+@pytest.mark.parametrize(
+    ("dump", "expected"),
+    [
+        (MESSAGE + END, [LOOPBACK] * 2),
+        (MESSAGE + MESSAGE, [LOOPBACK] * 4),
+        (MESSAGE[:20], []),
+        (END, []),
+        (b"", []),
+    ],
+)
+def test_addresses(dump: bytes, expected: list[bytes]) -> None:
+    assert list(watcher.addresses(dump)) == expected
+
+
+def test_news_of_an_address_ends_the_wait() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        began = time.monotonic()
+        theirs.sendall(b"news")
+        watcher.wait(ours, 30)
+        assert time.monotonic() - began < 10
+        # And it was taken in: the next wait is one again.
+        began = time.monotonic()
+        watcher.wait(ours, 0.05)
+        assert time.monotonic() - began >= 0.05
 
 
 @pytest.mark.parametrize(("content", "expected"), [("-254\n", -254), ("0\n", 0), ("", None), ("x", None)])

@@ -17,7 +17,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_bund
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import Groups
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Untemplated
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Request
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Plan, Refused, make_plan, priorities, router_id
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Plan, Refused, make_plan, router_id
+from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import priorities
 
 OURS, OTHERS = (f"sha256:{digit * 64}" for digit in "ab")
 ADDRESSES = {
@@ -317,6 +318,19 @@ def test_haproxy_on_every_node() -> None:
     assert made["kubeadm"]["fetch_kubeconfig_server"] == "198.18.64.11:6443" and made["vrrp"]["state_file"] == ""
 
 
+def test_timings() -> None:
+    assert plan()["proxy_timings"] == {"check_interval": 150, "check_fast_interval": 50, "check_timeout": 200, "check_fall": 3, "connect_timeout": 200}
+    assert plan()["vrrp"]["advert_interval"] == 100
+    # A proxy on every node: each of them asks every API server.
+    local = {"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""}
+    assert plan(inputs=local)["proxy_timings"]["check_interval"] == 1000
+    assert plan(inputs={**local, "cluster_proxy_check_interval": 300})["proxy_timings"]["check_interval"] == 300
+    # Without a virtual IP there is no such budget; and whoever raises it may have slower ones.
+    assert plan(inputs={**local, "cluster_proxy_check_timeout": 2000})["proxy_timings"]["check_timeout"] == 2000
+    slow = {"cluster_vrrp_advert_interval": 1000, "cluster_failover_budget": 4}
+    assert plan(inputs=slow)["vrrp"]["advert_interval"] == 1000
+
+
 def test_an_endpoint_of_somebody_else() -> None:
     resolved = {"addresses": ["192.0.2.7"], "hosts_file": [], "stale_copies": []}
     made = plan(
@@ -552,6 +566,23 @@ REFUSED = [
     ("no password", {"inputs": {"cluster_statistics_password": None}}, "cluster_statistics_password", "is not set"),
     ("empty password", {"inputs": {"cluster_statistics_password": ""}}, "cluster_statistics_password", "is not set"),
     ("password of two lines", {"inputs": {"cluster_statistics_password": "not-for\nprint"}}, "cluster_statistics_password", "line break"),
+    (
+        "adverts too far apart for the budget", {"inputs": {"cluster_vrrp_advert_interval": 400}}, "cluster_failover_budget",
+        "holder_powered_off can cost 1.416 s, and the budget is 1 s; lower cluster_vrrp_advert_interval",
+    ),
+    (
+        "checks too slow for the budget", {"inputs": {"cluster_proxy_check_timeout": 500}}, "cluster_failover_budget",
+        "api_server_hung can cost 1.8 s, and the budget is 1 s; lower cluster_proxy_check_timeout, cluster_proxy_check_fall",
+    ),
+    (
+        "a budget smaller than what no input changes", {"inputs": {"cluster_failover_budget": 0.04}}, "cluster_failover_budget",
+        "api_server_killed can cost 0.05 s, and the budget is 0.04 s; raise the budget",
+    ),
+    ("no budget", {"inputs": {"cluster_failover_budget": 0}}, "cluster_failover_budget", "0 is no time"),
+    ("text for a budget", {"inputs": {"cluster_failover_budget": "1 s"}}, "cluster_failover_budget", "write a number without quotes"),
+    ("adverts between the steps", {"inputs": {"cluster_vrrp_advert_interval": 105}}, "cluster_vrrp_advert_interval", "in steps of ten"),
+    ("a certificate without its key", {"inputs": {"cluster_proxy_check_certificate": "not-for-print"}}, "cluster_proxy_check_certificate", "with its key"),
+    ("a number for a certificate", {"inputs": {"cluster_proxy_check_certificate": 7}}, "cluster_proxy_check_certificate", "is not a text"),
     ("number for a password", {"inputs": {"cluster_statistics_password": 4711}}, "cluster_statistics_password", "is not a text"),
     ("unknown source", {"inputs": {"cluster_install_source": "binary"}}, "cluster_install_source", "write packages or bundle"),
     ("relative path", {"inputs": {"cluster_fetch_kubeconfig_to": "admin.conf"}}, "cluster_fetch_kubeconfig_to", "{{ inventory_dir }}/admin.conf"),

@@ -47,8 +47,17 @@ def test_haproxy(text: str, expected: dict[str, Any]) -> None:
     ("text", "expected"),
     [
         (read("keepalived.conf"), {"vrrp_version": 3, "advert": 100, "priority": 200, "announce_again": 1000}),
-        (read("keepalived_guide.conf"), {"vrrp_version": 2, "advert": 1000, "priority": 101, "announce_again": 0}),
-        ("vrrp_instance a {\n garp_master_refresh 60 # seconds\n ! priority 7\n advert_int 0.25\n}", {"vrrp_version": 2, "advert": 250, "announce_again": 60000}),
+        (
+            read("keepalived_guide.conf"),
+            {
+                "vrrp_version": 2, "advert": 1000, "priority": 101, "announce_again": 0,
+                "told_late": 30_000, "lets_go": False, "watched": False, "settling": 0,
+            },
+        ),
+        (
+            "vrrp_instance a {\n garp_master_refresh 60 # seconds\n ! priority 7\n advert_int 0.25\n track_file {\n}\n}",
+            {"vrrp_version": 2, "advert": 250, "announce_again": 60000},
+        ),
     ],
 )
 def test_keepalived(text: str, expected: dict[str, Any]) -> None:
@@ -71,9 +80,12 @@ def test_systemd(text: str, expected: int) -> None:
 
 
 def test_all_proxies_together_are_as_slow_as_the_slowest() -> None:
-    hosts = [{"priority": 100, "advert": 100, "redispatch": True, "vrrp_version": 3}, {"priority": 200, "advert": 200, "redispatch": False, "vrrp_version": 2}]
+    hosts = [
+        {"priority": 100, "advert": 100, "redispatch": True, "vrrp_version": 3, "lets_go": True},
+        {"priority": 200, "advert": 200, "redispatch": False, "vrrp_version": 2, "lets_go": False},
+    ]
     merged = together(hosts)
-    assert merged == {"priorities": [200, 100], "advert": 200, "redispatch": False, "vrrp_version": 2}
+    assert merged == {"priorities": [200, 100], "advert": 200, "redispatch": False, "vrrp_version": 2, "lets_go": False}
     assert Timings.of(merged).priorities == (200, 100)
     assert together([]) == {}
 

@@ -14,7 +14,12 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Tim
 from hypothesis import given
 from hypothesis import strategies as st
 
-SOUND = Timings(announce_again=0, check_timeout=200, check_fast_interval=50)
+SOUND = Timings()
+# The guide's: VRRP of whole seconds, a script that takes 30 s to notice, weights that let nobody go, HAProxy's own timings.
+GUIDE = Timings(
+    advert=1000, priorities=(100, 100, 100), vrrp_version=2, check_interval=2000, check_fast_interval=2000, check_timeout=2000,
+    connect_timeout=5000, told_late=30_000, lets_go=False, watched=False, settling=0,
+)  # fmt: skip
 
 FAULTS = [
     "haproxy_killed",
@@ -51,7 +56,7 @@ def test_every_fault_has_one_row() -> None:
         (SOUND, "keepalived_killed", 300 + 42 + 50),
         (dataclasses.replace(SOUND, keepalived_restart=1000), "keepalived_killed", 1050),
         (SOUND, "api_server_killed", 50),
-        (Timings(), "api_server_hung", 150 + 3 * 250 + 2 * 75 + 50),
+        (Timings(check_timeout=250, check_fast_interval=75), "api_server_hung", 150 + 3 * 250 + 2 * 75 + 50),
         (SOUND, "api_server_hung", 150 + 3 * 200 + 2 * 50 + 50),
         (dataclasses.replace(SOUND, check_fall=2), "api_server_hung", 150 + 2 * 200 + 50 + 50),
         (SOUND, "holder_powered_off", 300 + 42 + 50),
@@ -61,7 +66,10 @@ def test_every_fault_has_one_row() -> None:
         (SOUND, "holder_cut_off", 300 + 42 + 50),
         (SOUND, "cable_pulled", 300 + 42 + 50),
         (SOUND, "vrrp_blocked", 50),
-        (Timings(), "vrrp_blocked", math.inf),
+        (Timings(announce_again=1000), "vrrp_blocked", math.inf),
+        (GUIDE, "haproxy_killed", 30_000 + 3000 + 610 + 50),
+        (dataclasses.replace(GUIDE, lets_go=True), "haproxy_killed", 30_000 + 610 + 50),
+        (GUIDE, "haproxy_hung", math.inf),
         (SOUND, "holder_rebooted", 300 + 42 + 50),
         # Back 500 ms after its start, it would still send to servers that its checks take 900 ms to find out about.
         (dataclasses.replace(SOUND, settling=500), "holder_rebooted", 392 + 400),
@@ -83,7 +91,7 @@ def test_the_sum_is_told_in_words() -> None:
     rows = {case.fault: case for case in worst_cases(SOUND)}
     assert rows["holder_cut_off"].computed_from == "3 adverts 300 + skew 41 + reaction 50"
     assert rows["holder_cut_off"].inputs[:2] == ("keepalived_advert_interval", "keepalived_priority")
-    assert {case.computed_from for case in worst_cases(Timings()) if case.fault == "vrrp_blocked"} == {
+    assert {case.computed_from for case in worst_cases(Timings(announce_again=1000)) if case.fault == "vrrp_blocked"} == {
         "reaction 50 + both holders announce the address again and again ∞"
     }
 
@@ -92,7 +100,7 @@ def test_the_sum_is_told_in_words() -> None:
     ("timings", "refused"),
     [
         (SOUND, {}),
-        (Timings(announce_again=0), {"api_server_hung": "haproxy_check_timeout"}),
+        (dataclasses.replace(SOUND, check_timeout=250, check_fast_interval=75), {"api_server_hung": "haproxy_check_timeout"}),
         (dataclasses.replace(SOUND, announce_again=1000), {"vrrp_blocked": "vrrp_garp_master_refresh in keepalived.conf"}),
         (dataclasses.replace(SOUND, watch_timeout=1000), {"haproxy_hung": "TIMEOUT of proxy-state"}),
         (
@@ -111,7 +119,7 @@ def test_over_budget(timings: Timings, refused: dict[str, str]) -> None:
 
 
 def test_a_refusal_names_fault_and_inputs() -> None:
-    assert [str(refusal) for refusal in over_budget(Timings(), 1000)] == [
+    assert [str(refusal) for refusal in over_budget(Timings(announce_again=1000, check_timeout=250, check_fast_interval=75), 1000)] == [
         "api_server_hung costs up to 1100 ms, the budget is 1000 ms: lower haproxy_check_timeout, haproxy_check_fall, haproxy_check_interval, "
         "haproxy_check_fast_interval",
         "vrrp_blocked costs as long as it lasts, the budget is 1000 ms: lower vrrp_garp_master_refresh in keepalived.conf",
@@ -136,6 +144,7 @@ WAITS = [
     "check_timeout",
     "check_fall",
     "connect_timeout",
+    "told_late",
     "watch_pause",
     "watch_timeout",
     "etcd_heartbeat",
@@ -150,6 +159,8 @@ TIMINGS = st.builds(
     settling=st.integers(0, 5000),
     vrrp_version=st.sampled_from([2, 3]),
     redispatch=st.booleans(),
+    lets_go=st.booleans(),
+    watched=st.booleans(),
     priorities=st.lists(st.integers(1, 254), min_size=1, max_size=5).map(tuple),
 )
 
