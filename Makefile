@@ -5,13 +5,16 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo clean test lint unit molecule bench setup build
+.PHONY: help demo drill clean test lint unit molecule bench setup build
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build a highly available cluster of six local containers and show it
 	@lab/demo
+
+drill: ## Break the endpoint of the demo's cluster in every way, ten times each, and measure what that costs
+	@lab/drill
 
 clean: ## Take the demo's containers and network away; the cache stays
 	@lab/clean

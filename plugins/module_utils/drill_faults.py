@@ -62,8 +62,8 @@ FAULTS = {
         Fault("vrrp_blocked", "VRRP alone blocked", "holder", "block_vrrp", "pass_vrrp"),
         Fault("holder_rebooted", "holder rebooted and back", "holder", "reboot", "boot", loses_host=True),
         Fault("holder_drained", "holder drained", "holder", planned=True),
-        Fault("haproxy_reloaded", "HAProxy reloaded on the holder", "holder", planned=True),
-        Fault("keepalived_reloaded", "keepalived reloaded on the holder", "holder", planned=True),
+        Fault("haproxy_reloaded", "HAProxy reloaded with a changed configuration", "holder", planned=True),
+        Fault("keepalived_reloaded", "keepalived reloaded with a changed configuration", "holder", planned=True),
         Fault("api_server_restarted", "API server restarted in order", "api_server", planned=True),
     )
 }
@@ -148,6 +148,11 @@ def _pull(interface: str) -> Recipe:
     )
 
 
+def _reload(unit: str, path: str, text: str) -> Recipe:
+    """Each of them twice: with a change that makes no difference to anybody, and without it again."""
+    return Recipe([{"append": path, "text": text}, _service("reload", unit)], [{"restore": path}, _service("reload", unit)])
+
+
 def own_means(fault: str, means: Means) -> Recipe:
     """How a host breaks itself, and mends."""
     if fault == "vrrp_blocked":
@@ -170,8 +175,8 @@ def own_means(fault: str, means: Means) -> Recipe:
         "holder_frozen": Recipe([_signal("STOP", *OF_THE_CLUSTER)], [_signal("CONT", *OF_THE_CLUSTER)]),
         "holder_rebooted": Recipe([_run("systemctl", "reboot")], []),
         "holder_drained": Recipe([_service("stop", "haproxy")], [_service("start", "haproxy")]),
-        "haproxy_reloaded": Recipe([_service("reload", "haproxy")], []),
-        "keepalived_reloaded": Recipe([_service("reload", "keepalived")], []),
+        "haproxy_reloaded": _reload("haproxy", "/etc/haproxy/haproxy.cfg", "\nbackend quorum_drill\n    mode tcp\n"),
+        "keepalived_reloaded": _reload("keepalived", "/etc/keepalived/keepalived.conf", "\nglobal_defs {\n    vrrp_garp_master_repeat 6\n}\n"),
     }[fault]
 
 

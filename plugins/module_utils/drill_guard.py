@@ -12,6 +12,7 @@ A step is one of
     {"argv": [...], "stdin": "..."}          run a command; `keep`: under which name its output is kept, `give`: which kept output it gets
     {"signal": "STOP", "processes": [...]}   send a signal to all processes of these names
     {"write": path, "text": "..."}           write into a file of the kernel
+    {"append": path, "text": "..."}          write at the end of a file; {"restore": path} makes it again what it was
     any of them with "unless_running": name  leave it out when there is such a process
 
 It writes one JSON list a line: ["started", t], ["begin", t], ["broken", t], ["end", t], ["mended", t], and ["problem", t, what].
@@ -69,6 +70,15 @@ class Guard:
             for one in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, getattr(signal, f"SIG{step['signal']}"))
+        elif "append" in step:
+            with open(step["append"], "rb+") as kept:
+                self.kept[step["append"]] = kept.read()
+                kept.write(step["text"].encode())
+        elif "restore" in step:
+            # In place: owner and mode stay as they are.
+            if step["restore"] in self.kept:
+                with open(step["restore"], "wb") as restored:
+                    restored.write(self.kept.pop(step["restore"]))
         elif "write" in step:
             with open(step["write"], "w", encoding="utf-8") as file:
                 file.write(step["text"])
