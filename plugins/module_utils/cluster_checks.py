@@ -271,9 +271,10 @@ def check_failover(situation: Situation) -> Iterator[Problem]:
         advert=inputs.vrrp_advert_interval,
         priorities=tuple(priorities(len(situation.proxies))),
         check_interval=situation.check_interval,
-        check_fast_interval=inputs.proxy_check_fast_interval,
         check_timeout=inputs.proxy_check_timeout,
-        check_fall=inputs.proxy_check_fall,
+        dead_interval=situation.dead_interval,
+        dead_timeout=inputs.proxy_dead_timeout,
+        dead_fall=inputs.proxy_dead_fall,
         connect_timeout=inputs.proxy_connect_timeout,
     )
     theirs = {definition.name for definition in fields(inputs)}

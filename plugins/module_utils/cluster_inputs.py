@@ -327,9 +327,14 @@ class ClusterInputs:
         + ".",
         check=_positive,
     )
-    proxy_check_fast_interval: int = option(50, "The same while its last checks differ.", check=_positive)
-    proxy_check_timeout: int = option(200, "Milliseconds within which it must answer a check.", check=_positive)
-    proxy_check_fall: int = option(3, "Failed checks in a row that take it out.", check=_positive)
+    proxy_check_timeout: int = option(120, "Milliseconds within which it must answer, or it gets no new connections until it does.", check=_positive)
+    proxy_dead_interval: int | None = option(
+        None, "Milliseconds between two checks whether it is of any use. Not set: two and a half times `cluster_proxy_check_interval`.", check=_positive
+    )
+    proxy_dead_timeout: int = option(250, "Milliseconds within which it must answer one of those.", check=_positive)
+    proxy_dead_fall: int = option(
+        2, "How many of those in a row it may miss, or the connections that it has are shut, if there is another one for them.", check=_positive
+    )
     proxy_connect_timeout: int = option(200, "Milliseconds within which it must take a connection, or another one is tried.", check=_positive)
     proxy_check_certificate: str = option(
         "",

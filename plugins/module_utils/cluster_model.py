@@ -253,6 +253,10 @@ class Situation:
         return self.endpoint_type.check_interval if self.inputs.proxy_check_interval is None else self.inputs.proxy_check_interval
 
     @property
+    def dead_interval(self) -> int:
+        return 5 * self.check_interval // 2 if self.inputs.proxy_dead_interval is None else self.inputs.proxy_dead_interval
+
+    @property
     def endpoint_address(self) -> Address | None:
         return as_address(self.inputs.endpoint_address)
 

@@ -105,9 +105,10 @@ class ProxyTimings(TypedDict):
     """How soon HAProxy notices that an API server is gone; milliseconds, and a count."""
 
     check_interval: int
-    check_fast_interval: int
     check_timeout: int
-    check_fall: int
+    dead_interval: int
+    dead_timeout: int
+    dead_fall: int
     connect_timeout: int
 
 
@@ -411,9 +412,10 @@ def make_plan(request: Request) -> Plan:
         proxy_maxconn=inputs.proxy_maxconn,
         proxy_timings=ProxyTimings(
             check_interval=situation.check_interval,
-            check_fast_interval=inputs.proxy_check_fast_interval,
             check_timeout=inputs.proxy_check_timeout,
-            check_fall=inputs.proxy_check_fall,
+            dead_interval=situation.dead_interval,
+            dead_timeout=inputs.proxy_dead_timeout,
+            dead_fall=inputs.proxy_dead_fall,
             connect_timeout=inputs.proxy_connect_timeout,
         ),
         backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],

@@ -240,7 +240,8 @@ class Client:
         async def steps() -> None:
             nonlocal doing
             async with self.connection() as streams:
-                for doing, path in (("readyz", "/readyz"), ("object", self._object)):
+                # The object as the API server's cache has it: whether etcd has a leader is what the writes measure.
+                for doing, path in (("readyz", "/readyz"), ("object", f"{self._object}?resourceVersion=0")):
                     await self.body(streams[0], await self.ask(streams, "GET", path))
 
         try:

@@ -167,7 +167,8 @@ def own_means(fault: str, means: Means) -> Recipe:
         "keepalived_killed": Recipe([_unit_signal("KILL", "keepalived")], [_service("start", "keepalived")]),
         "api_server_killed": Recipe([_signal("KILL", "kube-apiserver")], [_revived("kube-apiserver")]),
         "api_server_hung": Recipe([_signal("STOP", "kube-apiserver")], [_signal("CONT", "kube-apiserver")]),
-        "api_server_restarted": Recipe([_signal("TERM", "kube-apiserver")], [_revived("kube-apiserver")]),
+        # It serves on for a while before it goes, and what waits in it has a minute.
+        "api_server_restarted": Recipe([{**_signal("TERM", "kube-apiserver"), "gone": 75}], [_revived("kube-apiserver")]),
         "etcd_leader_killed": Recipe([_signal("KILL", "etcd")], [_revived("etcd")]),
         "etcd_leader_frozen": Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
         # Without a word to anybody, like a power cut; and it comes up again.

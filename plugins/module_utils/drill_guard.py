@@ -10,7 +10,7 @@ for that: a controller that dies, and a host that is cut off, change nothing.
 A step is one of
 
     {"argv": [...], "stdin": "..."}          run a command; `keep`: under which name its output is kept, `give`: which kept output it gets
-    {"signal": "STOP", "processes": [...]}   send a signal to all processes of these names
+    {"signal": "STOP", "processes": [...]}   send a signal to all processes of these names; with "gone": seconds, wait until they are gone
     {"write": path, "text": "..."}           write into a file of the kernel
     {"append": path, "text": "..."}          write at the end of a file; {"restore": path} makes it again what it was
     any of them with "unless_running": name  leave it out when there is such a process
@@ -30,6 +30,7 @@ import time
 from typing import Any, Iterable, Mapping, Sequence
 
 COMMAND_SECONDS = 120
+GONE_PAUSE = 0.05
 # The kernel's names of processes have no more.
 NAME_LENGTH = 15
 
@@ -70,6 +71,7 @@ class Guard:
             for one in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, getattr(signal, f"SIG{step['signal']}"))
+            self.wait_gone(found, float(step.get("gone", 0)))
         elif "append" in step:
             with open(step["append"], "rb+") as kept:
                 self.kept[step["append"]] = kept.read()
@@ -93,6 +95,13 @@ class Guard:
                 raise OSError(f"{' '.join(step['argv'])}: {said or f'exit status {done.returncode}'}")
             if "keep" in step:
                 self.kept[step["keep"]] = done.stdout
+
+    def wait_gone(self, ids: Sequence[int], seconds: float) -> None:
+        """Wait until none of these processes is there, or the time is over, or it is told to end."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and any(os.path.exists(f"/proc/{one}") for one in ids):
+            if self.told_to_end.wait(GONE_PAUSE):
+                return
 
     def take_all(self, steps: Sequence[Mapping[str, Any]], insist: bool) -> bool:
         """Take the steps in order. What mends is taken to the end; what breaks stops at the first problem."""

@@ -10,6 +10,8 @@ from typing import Any, Iterable, Mapping
 
 SECTIONS = ("global", "defaults", "frontend", "backend", "listen", "peers", "userlist", "resolvers", "program", "cache")
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
+# The backend of the role haproxy by which its watcher finds servers from which it takes all connections.
+PATIENT = "patient_api_servers"
 # HAProxy's own, where its configuration says nothing.
 CHECK_INTERVAL, CHECK_FALL = 2000, 3
 SYSTEMD_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0}
@@ -36,13 +38,13 @@ def _words(text: str, comment: str = "#") -> Iterable[list[str]]:
 
 
 def of_haproxy(text: str) -> dict[str, Any]:
-    """What HAProxy does with servers that do not answer: of the first backend whose servers are checked."""
+    """What HAProxy does with servers that do not answer: those that get connections, and those that it finds dead (see failover)."""
     defaults: dict[str, Any] = {}
     section: dict[str, Any] = {}
-    found: dict[str, Any] | None = None
+    found: list[dict[str, Any]] = []
     for words in _words(text):
         if words[0] in SECTIONS:
-            section = defaults if words[0] == "defaults" else dict(defaults)
+            section = defaults if words[0] == "defaults" else {**defaults, "name": (words[1:2] or [""])[0]}
         elif words[0] == "timeout" and words[1] in ("connect", "check"):
             section[words[1]] = milliseconds(words[2])
         elif words[:2] == ["option", "redispatch"]:
@@ -51,23 +53,29 @@ def of_haproxy(text: str) -> dict[str, Any]:
             for name, value in zip(words, words[1:]):
                 if name in ("inter", "fastinter", "fall"):
                     section[name] = milliseconds(value)
-            if "check" in words:
-                section["checked"] = True
-            if words[0] == "server" and section.get("checked") and found is None:
-                found = section
-    if found is None:
+            section["checked"] = section.get("checked") or "check" in words
+            section["shuts"] = section.get("shuts") or "shutdown-sessions" in words
+            if words[0] == "server" and section["checked"] and section not in found:
+                found.append(section)
+    if not found:
         return {}
-    interval = found.get("inter", CHECK_INTERVAL)
-    connect = found.get("connect", interval)
+    first = found[0]
+    patient = next((one for one in found if one["name"] == PATIENT), None)
+    checks = _checks("check", first)
     return {
-        "check_interval": interval,
-        "check_fast_interval": found.get("fastinter", interval),
-        # Without a time-out of its own a check has until the next one.
-        "check_timeout": found.get("check", interval),
-        "check_fall": found.get("fall", CHECK_FALL),
-        "connect_timeout": connect,
-        "redispatch": bool(found.get("redispatch")),
+        **checks,
+        **_checks("dead", patient or first),
+        "check_fast_interval": first.get("fastinter", checks["check_interval"]),
+        "connect_timeout": first.get("connect", checks["check_interval"]),
+        "redispatch": bool(first.get("redispatch")),
+        "shuts_sessions": patient is not None or bool(first["shuts"]),
     }
+
+
+def _checks(kind: str, section: Mapping[str, Any]) -> dict[str, int]:
+    interval: int = section.get("inter", CHECK_INTERVAL)
+    # Without a time-out of its own a check has until the next one.
+    return {f"{kind}_interval": interval, f"{kind}_timeout": section.get("check", interval), f"{kind}_fall": section.get("fall", CHECK_FALL)}
 
 
 def of_keepalived(text: str) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def together(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in host.items():
             if name == "priority":
                 priorities.append(value)
-            elif name in ("redispatch", "vrrp_version", "watched", "lets_go", "settling"):
+            elif name in ("redispatch", "vrrp_version", "watched", "lets_go", "shuts_sessions", "settling"):
                 merged[name] = min(merged.get(name, value), value)
             else:
                 merged[name] = max(merged.get(name, value), value)

@@ -18,8 +18,9 @@ HAProxy
     A check begins `inter` after the last one ended, or `fastinter` after it while a server is between up and down. A connection that is
     refused fails a check at once. Connecting and the TLS handshake may take `min(inter, timeout connect)`, the answer after that
     `timeout check`. So a server that went silent right after a good check is out after `inter`, `fall` time-outs, and `fastinter` between
-    them. `on-marked-down shutdown-sessions` then ends what waits for it. A connection that nobody takes goes to another server after
-    `timeout connect` (`option redispatch 1`), and one that is refused goes there at once.
+    them. The role asks each server in two ways: after one late answer it gets no new connections (`check_...`), which costs nobody
+    anything; after several it is of no use, and the connections that it has are shut (`dead_...`), so that watches go to another one. A connection
+    that nobody takes goes to another server after `timeout connect` (`option redispatch 1`), and one that is refused goes there at once.
 The watcher of the role haproxy
     A proxy that dies is told to keepalived by systemd, an event (`told_late` is 0), and the holder lets go. One that hangs is asked every
     `PAUSE` and given `TIMEOUT` to answer. Others let keepalived run a script, which notices after `interval * fall`, and whose weight
@@ -46,14 +47,18 @@ class Timings:
     """Every wait that is configured, in milliseconds, as the roles have it by default."""
 
     advert: int = _input(100, "keepalived_advert_interval")
-    priorities: tuple[int, ...] = _input((200, 150, 100), "keepalived_priority")
+    priorities: tuple[int, ...] = _input((200, 137, 74), "keepalived_priority")
     vrrp_version: int = _input(3, "vrrp_version in keepalived.conf")
     announce_again: int = _input(0, "vrrp_garp_master_refresh in keepalived.conf")
     keepalived_restart: int = _input(100, "RestartSec of keepalived.service")
-    check_interval: int = _input(150, "haproxy_check_interval")
-    check_fast_interval: int = _input(50, "haproxy_check_fast_interval")
-    check_timeout: int = _input(200, "haproxy_check_timeout")
-    check_fall: int = _input(3, "haproxy_check_fall")
+    check_interval: int = _input(80, "haproxy_check_interval")
+    check_fast_interval: int = _input(25, "fastinter in haproxy.cfg")
+    check_timeout: int = _input(120, "haproxy_check_timeout")
+    check_fall: int = _input(1, "fall in haproxy.cfg")
+    dead_interval: int = _input(200, "haproxy_dead_interval")
+    dead_timeout: int = _input(250, "haproxy_dead_timeout")
+    dead_fall: int = _input(2, "haproxy_dead_fall")
+    shuts_sessions: bool = _input(True, "on-marked-down shutdown-sessions in haproxy.cfg")
     connect_timeout: int = _input(200, "haproxy_connect_timeout")
     redispatch: bool = _input(True, "option redispatch in haproxy.cfg")
     told_late: int = _input(0, "interval and fall of the script in keepalived.conf")
@@ -134,13 +139,14 @@ def skew(timings: Timings, priority: int) -> float:
 
 
 def priorities(count: int) -> list[int]:
-    """VRRP priorities, highest first, as far apart as they can be up to 50.
+    """VRRP priorities, highest first, as far apart as they can be.
 
     Backups with alike priorities take over together and fight for the address, which costs seconds. All lie within 126: the role keepalived
-    takes 127 from a proxy without an API server, which must then rank below every one that has some.
+    takes 127 from a proxy without an API server, which must then rank below every one that has some, and adds as much to the one that holds the
+    address, which must then rank above all.
     """
-    distance = min(50, 126 // max(1, count - 1))
-    highest = max(200, 1 + distance * (count - 1))
+    distance = 126 // max(1, count - 1)
+    highest = 200
     return [highest - distance * position for position in range(count)]
 
 
@@ -162,16 +168,17 @@ def _reaction(timings: Timings) -> Term:
     return Term("reaction", timings.reaction, ())
 
 
-def _marked_down(timings: Timings, answers_handshakes: bool) -> tuple[Term, ...]:
-    """A server that hangs, until HAProxy has it out."""
-    fall = timings.check_fall
-    handshake = min(timings.check_interval, timings.connect_timeout)
-    each = max(handshake, timings.check_timeout) if answers_handshakes else handshake
-    each_inputs = ("check_timeout", "check_fall") if each > handshake else ("check_interval", "connect_timeout", "check_fall")
+def _marked_down(timings: Timings, answers_handshakes: bool, kind: str = "check") -> tuple[Term, ...]:
+    """A server that hangs, until one kind of HAProxy's checks has it out."""
+    interval, timeout, fall = f"{kind}_interval", f"{kind}_timeout", f"{kind}_fall"
+    times: int = getattr(timings, fall)
+    handshake = min(getattr(timings, interval), timings.connect_timeout)
+    each = max(handshake, getattr(timings, timeout)) if answers_handshakes else handshake
+    each_inputs = (timeout, fall) if each > handshake else (interval, "connect_timeout", fall)
     return (
-        Term("check interval", timings.check_interval, ("check_interval",)),
-        Term(f"{fall} time-outs", fall * each, each_inputs),
-        Term(f"{fall - 1} fast intervals", (fall - 1) * timings.check_fast_interval, ("check_fast_interval", "check_fall")),
+        Term("check interval", getattr(timings, interval), (interval,)),
+        Term("time-out" if times == 1 else f"{times} time-outs", times * each, each_inputs),
+        Term(f"{times - 1} fast intervals", (times - 1) * timings.check_fast_interval, ("check_fast_interval", fall)),
         _reaction(timings),
     )
 
@@ -197,6 +204,11 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
     # The kernel of a frozen machine goes on taking connections; only what would answer them stands still.
     frozen = max(silence, _marked_down(timings, answers_handshakes=False), key=_total)
     early = Term("back before its checks are done", max(0.0, _total(hung) - timings.settling), ("settling", "check_interval", "check_timeout", "check_fall"))
+    sessions = (
+        *_marked_down(timings, answers_handshakes=True, kind="dead"),
+        Term("pause of the watcher", timings.watch_pause, ("watch_pause",)),
+        Term("nobody shuts its connections", 0.0 if timings.shuts_sessions else math.inf, ("shuts_sessions",)),
+    )
     election = (
         Term("2 election time-outs", 2 * timings.etcd_election, ("etcd_election",)),
         Term("a heartbeat", timings.etcd_heartbeat, ("etcd_heartbeat",)),
@@ -222,7 +234,8 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         ),
         WorstCase("keepalived_killed", "systemd starts it again, or its adverts are missing", restarted),
         WorstCase("api_server_killed", "connections are refused and tried on another one", (_reaction(timings),)),
-        WorstCase("api_server_hung", f"{timings.check_fall} checks time out, and its connections are shut", hung),
+        WorstCase("api_server_hung", "a check times out", hung),
+        WorstCase("api_server_hung_watches", f"{timings.dead_fall} checks time out, and its connections are shut", sessions),
         WorstCase("holder_powered_off", "its adverts are missing", vanished),
         WorstCase("holder_frozen", "its adverts are missing; checks of its API server time out", frozen),
         WorstCase("holder_cut_off", "its adverts are missing", vanished),

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 CONTROL_PLANE_PROCESSES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 BELOW = "\n    "
+# Seconds.
+SETTLED = 2
 NOT_CHECKED = "not checked, since no control plane answers"
 
 Found = Mapping[str, Mapping[str, Any]]
@@ -209,7 +211,8 @@ def _backends(evidence: Evidence) -> Iterator[Check]:
         for name in wanted:
             if name not in seen:
                 problems.append(f"{host} does not know {name}")
-            elif not seen[name]["up"]:
+            # One late answer takes a server out for a moment, which costs nobody anything.
+            elif not seen[name]["up"] and seen[name].get("last_change", SETTLED) >= SETTLED:
                 problems.append(f"{host} sees {name} down ({seen[name].get('check_status') or 'not checked'})")
     yield _judge("Every HAProxy sees every API server", problems + _unasked(evidence), f"{len(wanted)} backends up on each of {_listed(evidence.proxies)}")
 

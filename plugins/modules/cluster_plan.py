@@ -155,8 +155,8 @@ plan:
       type: int
     proxy_timings:
       description: >-
-        C(check_interval), C(check_fast_interval), C(check_timeout) and C(connect_timeout), in milliseconds, and C(check_fall): how soon HAProxy
-        notices that an API server is gone.
+        C(check_interval), C(check_timeout), C(dead_interval), C(dead_timeout) and C(connect_timeout), in milliseconds, and C(dead_fall): how soon
+        HAProxy notices that an API server is late, or dead.
       type: dict
     backends:
       description: C(name), C(address) and C(port) of every API server.

@@ -14,8 +14,9 @@ author: Quorum contributors (@quorum)
 description:
   - Breaks one thing, and mends it after O(hold) seconds, whatever becomes of the controller and of the connection to this host in the meantime.
     What does so runs in a systemd scope C(quorum-drill-fault.scope); C(systemctl stop 'quorum-drill-*') mends at once.
-  - O(state=present) returns when it is broken, or at once when the host loses its connection by it; O(state=ended) waits until it is mended;
-    O(state=absent) mends it now. A host that was rebooted has nothing to mend.
+  - O(state=present) returns when it is mended again, or at once when the host loses its connection by it (O(returns_first)); then
+    O(state=ended) waits until it is mended. O(state=absent) mends it now. A host that was rebooted has nothing to mend.
+  - Until it returns it asks nothing of anybody, so that what is measured meanwhile is not its own work.
   - With O(break_command) it runs that, and O(mend_command) afterwards, in place of the machine's own means. Then it belongs on the controller.
 options:
   state:
@@ -66,6 +67,10 @@ options:
     description: Seconds until it is mended, at most 600.
     type: float
     default: 6
+  quiet:
+    description: Seconds for which it waits on after it is mended, so that what then happens is not disturbed by what comes next, at most 60.
+    type: float
+    default: 0
   returns_first:
     description: Whether to return before it breaks, since the connection to this host breaks with it.
     type: bool
@@ -113,6 +118,7 @@ problems:
 """
 
 import shutil
+import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -141,6 +147,7 @@ def main() -> None:
             "mend_command": {"type": "list", "elements": "str", "default": []},
             "lead": {"type": "float", "default": 1},
             "hold": {"type": "float", "default": 6},
+            "quiet": {"type": "float", "default": 0},
             "returns_first": {"type": "bool", "default": False},
             "directory": {"type": "path", "default": "/run/quorum-drill"},
         },
@@ -148,8 +155,8 @@ def main() -> None:
         supports_check_mode=False,
     )
     options = module.params
-    if not (0 <= options["lead"] <= 60 and 0 <= options["hold"] <= 600):
-        module.fail_json(msg="lead must be 0 to 60 seconds, hold 0 to 600")
+    if not (0 <= options["lead"] <= 60 and 0 <= options["hold"] <= 600 and 0 <= options["quiet"] <= 60):
+        module.fail_json(msg="lead and quiet must be 0 to 60 seconds, hold 0 to 600")
     guard = Background("fault", Path(options["directory"]))
     seconds = options["lead"] + options["hold"] + MENDING
     changed = False
@@ -162,8 +169,8 @@ def main() -> None:
                 recipe = own_means(options["fault"], Means(options["interface"], packet_filter()))
             job = {"breaks": recipe.breaks, "mends": recipe.mends, "lead": options["lead"], "hold": options["hold"]}
             guard.start(drill_guard, job, seconds)
-            wanted = ("started",) if options["returns_first"] else ("broken", "problem")
-            records = guard.wait_started(seconds, lambda found: any(one[0] in wanted for one in found))
+            wanted = "started" if options["returns_first"] else "mended"
+            records = guard.wait_started(seconds, lambda found: any(one[0] == wanted for one in found))
             changed = True
         elif options["state"] == "ended":
             records = guard.wait(seconds, lambda found: any(one[0] == "mended" for one in found))
@@ -174,6 +181,8 @@ def main() -> None:
             guard.forget()
     except BackgroundError as error:
         module.fail_json(msg=str(error))
+    if not (options["state"] == "present" and options["returns_first"]):
+        time.sleep(options["quiet"])
     problems = [one[2] for one in records if one[0] == "problem"]
     if problems and options["state"] != "absent":
         module.fail_json(msg=f"{options['fault'] or 'the fault'}: {'; '.join(problems)}", events=records)

@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 # Managed by Ansible, role quorum.kubeadm.haproxy: changes made here are overwritten.
-"""Tell keepalived what this host's HAProxy is worth, in a file that keepalived watches.
+"""Watch this host's HAProxy: shut the connections of API servers that are dead, and tell keepalived what the proxy is worth.
 
-usage: proxy-state MONITOR_PORT FILE SETTLING_SECONDS [ADDRESS]
+usage: proxy-state SOCKET MONITOR_PORT [FILE SETTLING_SECONDS [ADDRESS]]
 
-   1   serves, and this host has ADDRESS: nobody else is to take it, whatever his priority
+SOCKET is HAProxy's. It finds out itself which servers are of no use (patient_api_servers in haproxy.cfg), but can shut only connections that
+came by the same backend, and does not see whether there is another server for them. FILE is the one that keepalived watches:
+
+   1   serves, this host has ADDRESS, and most API servers are of use to it: nobody else is to take it, whatever his priority. A holder that was
+       cut off, and found only its own server, does not say so, and leaves the address to the new holder when it is back
    0   serves: has had a healthy API server for SETTLING_SECONDS
   -1   runs, but has no healthy API server, or not for long: any proxy that serves is better
 -254   does not answer: the address must go
@@ -16,6 +20,7 @@ that it serves.
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import select
 import socket
@@ -42,6 +47,24 @@ def ask(port: int) -> bool | None:
     except OSError:
         return None
     return answer[1:2] == [b"200"] if answer else None
+
+
+def command(path: str, *words: str) -> str:
+    """Give HAProxy a command and return its answer; nothing when it does not answer."""
+    answer = b""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(path)
+        connection.sendall(" ".join(words).encode() + b"\n")
+        while part := connection.recv(65536):
+            answer += part
+    return answer.decode("utf-8", "replace")
+
+
+def of_use(statistics: str) -> dict[str, bool]:
+    """Return of each API server whether it is of use, by what HAProxy shows of its servers."""
+    rows = csv.DictReader(statistics.removeprefix("# ").splitlines())
+    return {row["svname"]: not row["status"].startswith("DOWN") for row in rows if row["pxname"] == "patient_api_servers"}
 
 
 def addresses(dump: bytes) -> Iterator[bytes]:
@@ -123,23 +146,32 @@ def wait(link: socket.socket, seconds: float) -> None:
                 pass
 
 
-def main(port: int, path: str, settling: float, address: bytes = b"") -> None:
+def main(path: str, port: int, file: str = "", settling: float = 0, address: bytes = b"") -> None:
     """Watch HAProxy for ever."""
     link = news()
     told: int | None = None
+    shut: set[str] = set()
     healthy_since = time.monotonic()
     while True:
         # In this order: what HAProxy says is newer than what somebody wrote when it died.
-        known = read(path)
+        known = read(file) if file else None
         healthy = ask(port)
         if not healthy or known != told:
             healthy_since = time.monotonic()
-        told = worth(healthy, known, time.monotonic() - healthy_since >= settling, address != b"" and holds(address))
-        if told != known:
+        servers = {} if healthy is None else of_use(command(path, "show stat -1 4 -1"))
+        most = 2 * sum(servers.values()) > len(servers)
+        told = worth(healthy, known, time.monotonic() - healthy_since >= settling, most and address != b"" and holds(address))
+        if file and told != known:
             print(f"HAProxy {WORDS[told]}", flush=True)
-            tell(path, told)
+            tell(file, told)
+        # Where none is of use, as without etcd's quorum, connections are well where they are.
+        useless = {server for server, good in servers.items() if not good} if any(servers.values()) else set()
+        for server in useless - shut:
+            print(f"{server} is of no use: its connections are shut", flush=True)
+            command(path, "shutdown sessions server", f"api_servers/{server}")
+        shut = useless
         wait(link, PAUSE)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), *(packed(text) for text in sys.argv[4:]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:4], *map(float, sys.argv[4:5]), *map(packed, sys.argv[5:6]))

@@ -86,7 +86,7 @@ def watch_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
         monkeypatch.setattr(watcher.time, "monotonic", lambda: clock)
         write(0)
         with pytest.raises(End):
-            watcher.main(1, str(path), 2.0)
+            watcher.main("no-socket", 1, str(path), 2.0)
         return seen
 
     return run
@@ -112,7 +112,29 @@ def test_over_time(watch: Watch, steps: list[tuple[bool | None, int | None]], ex
     assert watch(steps) == expected
 
 
-def test_the_holder_says_so_while_it_has_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def rows(*servers: tuple[str, str, str, int]) -> str:
+    """What HAProxy shows of servers: backend, name, status, seconds since its last change, among the columns that others read."""
+    header = "# pxname,svname,qcur,status,lastchg,check_status\n"
+    return header + "".join(f"{backend},{name},0,{status},{since},L7OK\n" for backend, name, status, since in servers)
+
+
+READY, PATIENT = "api_servers", "patient_api_servers"
+UP = [(backend, name, "UP", 60) for backend in (READY, PATIENT) for name in ("cp1", "cp2")]
+DEAD_CP1 = [*UP[:2], (PATIENT, "cp1", "DOWN", 0), *UP[3:]]
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        (["UP", "UP", "UP"], [SERVES, HOLDS, HOLDS, SERVES]),
+        (["UP", "UP", "DOWN"], [SERVES, HOLDS, HOLDS, SERVES]),
+        # Cut off, it finds its own server only.
+        (["UP", "DOWN", "DOWN"], [SERVES, SERVES, SERVES, SERVES]),
+        (["UP", "DOWN"], [SERVES, SERVES, SERVES, SERVES]),
+        (["UP"], [SERVES, HOLDS, HOLDS, SERVES]),
+    ],
+)
+def test_the_holder_says_so_while_it_has_the_address(servers: list[str], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state"
     path.write_text("0\n")
     has_it = iter([False, True, True, False])
@@ -124,12 +146,79 @@ def test_the_holder_says_so_while_it_has_the_address(tmp_path: Path, monkeypatch
             raise End
 
     monkeypatch.setattr(watcher, "ask", lambda _port: True)
+    shown = rows(*((PATIENT, f"cp{number}", status, 9) for number, status in enumerate(servers)))
+    monkeypatch.setattr(watcher, "command", lambda _path, *words: shown if words[0].startswith("show") else "")
     monkeypatch.setattr(watcher, "holds", lambda address: next(has_it) if address == ADDRESS else pytest.fail(f"{address!r}"))
     monkeypatch.setattr(watcher, "news", lambda: None)
     monkeypatch.setattr(watcher, "wait", wait)
     with pytest.raises(End):
-        watcher.main(1, str(path), 2.0, ADDRESS)
-    assert seen == [SERVES, HOLDS, HOLDS, SERVES]
+        watcher.main("no-socket", 1, str(path), 2.0, ADDRESS)
+    assert seen == expected
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        pytest.param(UP, {"cp1": True, "cp2": True}, id="all is well"),
+        pytest.param([(READY, "cp1", "DOWN", 3), *UP[1:]], {"cp1": True, "cp2": True}, id="late, or about to stop"),
+        pytest.param(DEAD_CP1, {"cp1": False, "cp2": True}, id="of no use"),
+        pytest.param([(PATIENT, "cp1", "DOWN 1/2", 0)], {"cp1": False}, id="about to be"),
+        pytest.param([(PATIENT, "cp1", "UP 1/2", 0)], {"cp1": True}, id="about not to be"),
+        pytest.param([], {}, id="nothing"),
+    ],
+)
+def test_of_use(servers: Sequence[tuple[str, str, str, int]], expected: dict[str, bool]) -> None:
+    assert watcher.of_use(rows(*servers)) == expected
+
+
+def test_of_use_reads_what_haproxy_shows() -> None:
+    shown = (Path(__file__).parents[1] / "fixtures" / "proxy" / "show_stat_haproxy_2_6.csv").read_text()
+    assert watcher.of_use(shown.replace("\napi_servers,", "\npatient_api_servers,")) == {"api": True, "closed": False, "nobody": False}
+    assert watcher.of_use(shown) == watcher.of_use("") == {}
+
+
+def test_connections_of_a_dead_server_are_shut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = [(PATIENT, name, "DOWN", 9) for name in ("cp1", "cp2")]
+    shown = iter([UP, DEAD_CP1, DEAD_CP1, UP, none, DEAD_CP1])
+    given: list[tuple[str, ...]] = []
+    steps = 0
+
+    def command(path: str, *words: str) -> str:
+        assert path == "the-socket"
+        if words[0].startswith("show"):
+            return rows(*next(shown))
+        given.append(words)
+        return ""
+
+    def wait(_link: Any, _seconds: float) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 6:
+            raise End
+
+    monkeypatch.setattr(watcher, "ask", lambda _port: True)
+    monkeypatch.setattr(watcher, "command", command)
+    monkeypatch.setattr(watcher, "news", lambda: None)
+    monkeypatch.setattr(watcher, "wait", wait)
+    with pytest.raises(End):
+        watcher.main("the-socket", 1)
+    assert given == [("shutdown sessions server", "api_servers/cp1")] * 2
+
+
+def test_command(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def reply() -> None:
+            connection, _peer = listener.accept()
+            with connection:
+                connection.sendall(connection.recv(100).upper())
+
+        threading.Thread(target=reply, daemon=True).start()
+        assert watcher.command(path, "show stat", "1") == "SHOW STAT 1\n"
+    assert watcher.command(str(tmp_path / "none"), "show stat") == ""
 
 
 # What Linux 6.18 answered to RTM_GETADDR on a host with 127.0.0.1/8 on lo: the first message, and the end of the dump.

@@ -191,7 +191,7 @@ def test_a_new_cluster() -> None:
         "vip_prefix": "198.18.64.10/24",
         "statistics_address": "198.18.64.11",
     }
-    assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (150, False), (100, False)]
+    assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (137, False), (74, False)]
     assert made["kubernetes"]["version"] == "1.37.2" and made["kubernetes"]["minor"] == "1.37" and made["kubernetes"]["source"] == "packages"
     assert made["containerd"]["source"] == "repository" and made["containerd"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
     assert made["kubeadm"]["cert_sans"] == ["api.lab.test", "198.18.64.10"]
@@ -246,7 +246,7 @@ def test_limit_to_a_new_worker() -> None:
     assert steps(made) == {**dict.fromkeys((*CONTROL_PLANES, "w1", "w2"), "none"), "w3": "join"}
     assert [backend["address"] for backend in made["backends"]] == ["198.18.64.11", "198.18.64.12", "198.18.64.13"]
     assert made["proxies"]["cp1"]["peers"] == ["198.18.64.12", "198.18.64.13"]
-    assert made["proxies"]["cp2"] == {**made["proxies"]["cp2"], "address": "198.18.64.12", "interface": "", "priority": 150}
+    assert made["proxies"]["cp2"] == {**made["proxies"]["cp2"], "address": "198.18.64.12", "interface": "", "priority": 137}
 
 
 def test_a_host_outside_the_run_takes_no_step_even_when_it_is_known() -> None:
@@ -319,12 +319,14 @@ def test_haproxy_on_every_node() -> None:
 
 
 def test_timings() -> None:
-    assert plan()["proxy_timings"] == {"check_interval": 150, "check_fast_interval": 50, "check_timeout": 200, "check_fall": 3, "connect_timeout": 200}
+    timings = {"check_interval": 80, "check_timeout": 120, "dead_interval": 200, "dead_timeout": 250, "dead_fall": 2, "connect_timeout": 200}
+    assert plan()["proxy_timings"] == timings
     assert plan()["vrrp"]["advert_interval"] == 100
     # A proxy on every node: each of them asks every API server.
     local = {"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""}
-    assert plan(inputs=local)["proxy_timings"]["check_interval"] == 1000
-    assert plan(inputs={**local, "cluster_proxy_check_interval": 300})["proxy_timings"]["check_interval"] == 300
+    assert plan(inputs=local)["proxy_timings"] == {**timings, "check_interval": 1000, "dead_interval": 2500}
+    assert plan(inputs={**local, "cluster_proxy_check_interval": 300})["proxy_timings"]["dead_interval"] == 750
+    assert plan(inputs={**local, "cluster_proxy_dead_interval": 700})["proxy_timings"]["dead_interval"] == 700
     # Without a virtual IP there is no such budget; and whoever raises it may have slower ones.
     assert plan(inputs={**local, "cluster_proxy_check_timeout": 2000})["proxy_timings"]["check_timeout"] == 2000
     slow = {"cluster_vrrp_advert_interval": 1000, "cluster_failover_budget": 4}
@@ -568,11 +570,15 @@ REFUSED = [
     ("password of two lines", {"inputs": {"cluster_statistics_password": "not-for\nprint"}}, "cluster_statistics_password", "line break"),
     (
         "adverts too far apart for the budget", {"inputs": {"cluster_vrrp_advert_interval": 400}}, "cluster_failover_budget",
-        "holder_powered_off can cost 1.416 s, and the budget is 1 s; lower cluster_vrrp_advert_interval",
+        "holder_powered_off can cost 1.436 s, and the budget is 1 s; lower cluster_vrrp_advert_interval",
     ),
     (
-        "checks too slow for the budget", {"inputs": {"cluster_proxy_check_timeout": 500}}, "cluster_failover_budget",
-        "api_server_hung can cost 1.8 s, and the budget is 1 s; lower cluster_proxy_check_timeout, cluster_proxy_check_fall",
+        "checks too slow for the budget", {"inputs": {"cluster_proxy_check_timeout": 900}}, "cluster_failover_budget",
+        "api_server_hung can cost 1.03 s, and the budget is 1 s; lower cluster_proxy_check_timeout and cluster_proxy_check_interval",
+    ),
+    (
+        "dead servers found too late for the budget", {"inputs": {"cluster_proxy_dead_fall": 5}}, "cluster_failover_budget",
+        "api_server_hung_watches can cost 1.7 s, and the budget is 1 s; lower cluster_proxy_dead_timeout, cluster_proxy_dead_fall",
     ),
     (
         "a budget smaller than what no input changes", {"inputs": {"cluster_failover_budget": 0.04}}, "cluster_failover_budget",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,20 +92,29 @@ def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 def test_a_command_breaks_and_another_mends(fault: Run, tmp_path: Path) -> None:
     commands = {"break_command": ["touch", str(tmp_path / "broken")], "mend_command": ["touch", str(tmp_path / "mended")]}
-    broken = fault(fault="holder_frozen", lead=0, hold=30, **commands)
-    assert broken["changed"]
-    assert [event[0] for event in broken["events"]] == ["started", "begin", "broken"]
+    began = time.monotonic()
+    mended = fault(fault="holder_frozen", lead=0, hold=0.2, quiet=0.3, **commands)
+    assert time.monotonic() - began >= 0.5
+    assert mended["changed"]
+    assert [event[0] for event in mended["events"]] == ["started", "begin", "broken", "end", "mended"]
     assert (tmp_path / "broken").exists()
-    assert not (tmp_path / "mended").exists()
-    mended = fault(state="absent")
-    assert (mended["changed"], mended["problems"]) == (True, [])
     assert (tmp_path / "mended").exists()
+    forgotten = fault(state="absent")
+    assert (forgotten["changed"], forgotten["problems"], len(forgotten["events"])) == (False, [], 5)
     again = fault(state="absent")
     assert (again["changed"], again["events"]) == (False, [])
 
 
+def test_mends_at_once_when_it_is_told(fault: Run, tmp_path: Path) -> None:
+    """As after a controller that died."""
+    fault(fault="holder_rebooted", lead=0, hold=30, returns_first=True, break_command=["true"], mend_command=["touch", str(tmp_path / "mended")])
+    mended = fault(state="absent")
+    assert (mended["changed"], mended["problems"]) == (True, [])
+    assert (tmp_path / "mended").exists()
+
+
 def test_waits_until_it_has_mended_itself(fault: Run) -> None:
-    fault(fault="holder_frozen", lead=0, hold=0.2, break_command=["true"])
+    fault(fault="holder_frozen", lead=0, hold=0.2, returns_first=True, break_command=["true"])
     assert [event[0] for event in fault(state="ended", fault="holder_frozen")["events"]][-1] == "mended"
 
 
@@ -120,9 +130,9 @@ def test_a_command_that_fails_is_told(fault: Run) -> None:
     assert "holder_frozen: ls /no/such/place: " in result["msg"]
 
 
-@pytest.mark.parametrize("arguments", [{"hold": 601}, {"lead": 61}, {"hold": -1}])
+@pytest.mark.parametrize("arguments", [{"hold": 601}, {"lead": 61}, {"hold": -1}, {"quiet": 61}])
 def test_bounds_of_a_fault(fault: Run, arguments: dict[str, Any]) -> None:
-    assert fault(fault="holder_frozen", **arguments)["msg"] == "lead must be 0 to 60 seconds, hold 0 to 600"
+    assert fault(fault="holder_frozen", **arguments)["msg"] == "lead and quiet must be 0 to 60 seconds, hold 0 to 600"
 
 
 @pytest.mark.parametrize("arguments", [{"rate": 201}, {"rate": 0}, {"write_rate": 21}, {"seconds": 3601}, {"watch_keepalive": 0}])
