@@ -57,6 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                         limit=arguments["write_budget"] if fault.writes else arguments["budget"],
                         writes=fault.writes,
                         planned=fault.planned,
+                        undisturbed=fault.undisturbed,
                         rounds=[list(one["figures"].values()) for one in of_it],
                         wrong=list(dict.fromkeys(one["problem"] for one in of_it if one["problem"])),
                     )

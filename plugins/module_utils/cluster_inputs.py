@@ -329,7 +329,7 @@ class ClusterInputs:
     )
     proxy_check_timeout: int = option(120, "Milliseconds within which it must answer, or it gets no new connections until it does.", check=_positive)
     proxy_dead_interval: int | None = option(
-        None, "Milliseconds between two checks whether it is of any use. Not set: two and a half times `cluster_proxy_check_interval`.", check=_positive
+        None, "Milliseconds between two checks whether it is of any use. Not set: three times `cluster_proxy_check_interval`.", check=_positive
     )
     proxy_dead_timeout: int = option(250, "Milliseconds within which it must answer one of those.", check=_positive)
     proxy_dead_fall: int = option(

@@ -254,7 +254,7 @@ class Situation:
 
     @property
     def dead_interval(self) -> int:
-        return 5 * self.check_interval // 2 if self.inputs.proxy_dead_interval is None else self.inputs.proxy_dead_interval
+        return 3 * self.check_interval if self.inputs.proxy_dead_interval is None else self.inputs.proxy_dead_interval
 
     @property
     def endpoint_address(self) -> Address | None:

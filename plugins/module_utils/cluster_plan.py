@@ -208,6 +208,7 @@ class Plan(TypedDict):
     awaited: list[str]
     nodes: dict[str, PlannedNode]
     proxies: dict[str, Proxy]
+    failover_budget: float
     proxy_maxconn: int
     proxy_timings: ProxyTimings
     backends: list[Backend]
@@ -409,6 +410,7 @@ def make_plan(request: Request) -> Plan:
         awaited=[host.name for host in situation.nodes if host.in_run],
         nodes=nodes,
         proxies=_proxies(situation),
+        failover_budget=inputs.failover_budget,
         proxy_maxconn=inputs.proxy_maxconn,
         proxy_timings=ProxyTimings(
             check_interval=situation.check_interval,

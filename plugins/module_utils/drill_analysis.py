@@ -179,7 +179,17 @@ class Row(TypedDict):
     problems: list[str]
 
 
-def row(fault: str, title: str, computed: float | None, limit: float, writes: bool, planned: bool, rounds: Sequence[Sequence[Figures]], wrong: list[str]) -> Row:
+def row(
+    fault: str,
+    title: str,
+    computed: float | None,
+    limit: float,
+    writes: bool,
+    planned: bool,
+    undisturbed: bool,
+    rounds: Sequence[Sequence[Figures]],
+    wrong: list[str],
+) -> Row:
     """A fault's rounds as one row; each round is seen by one client or several, and counts as the worst of them saw it."""
     seen = [figures for round_ in rounds for figures in round_]
     outages = [max(figures["outage"] for figures in round_) for round_ in rounds if round_]
@@ -201,6 +211,13 @@ def row(fault: str, title: str, computed: float | None, limit: float, writes: bo
             problems.append(f"{twice} requests failed though they were repeated")
         if slow:
             problems.append(f"{slow} requests took more than {SLOW:g} s")
+    if undisturbed:
+        failed = sum(figures["failed"] for figures in seen)
+        moves = sum(figures["moves"] for figures in seen)
+        if failed:
+            problems.append(f"{failed} requests failed")
+        if moves:
+            problems.append(f"the address moved {moves} times")
     return Row(
         fault=fault,
         title=title,

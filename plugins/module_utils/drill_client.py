@@ -241,7 +241,7 @@ class Client:
             nonlocal doing
             async with self.connection() as streams:
                 # The object as the API server's cache has it: whether etcd has a leader is what the writes measure.
-                for doing, path in (("readyz", "/readyz"), ("object", f"{self._object}?resourceVersion=0")):
+                for doing, path in (("readyz", self.job["readyz"]), ("object", f"{self._object}?resourceVersion=0")):
                     await self.body(streams[0], await self.ask(streams, "GET", path))
 
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Mapping, NamedTuple, Sequence
 
-Target = Literal["holder", "api_server", "etcd_leader"]
+Target = Literal["holder", "api_server", "etcd_leader", "etcd_majority"]
 Step = Mapping[str, Any]
 
 # What a frozen machine of the cluster no longer runs. SSH goes on, or nobody could tell.
@@ -39,8 +39,12 @@ class Fault(NamedTuple):
     """The host does not answer over SSH meanwhile."""
     planned: bool = False
     """A move that somebody asks for, of which no client may notice more than what is in flight."""
-    limit: float = 1.0
-    """Seconds that it may cost when nobody says otherwise; of etcd's rows, the time for which nothing is written."""
+    undisturbed: bool = False
+    """No client may notice anything, and the address stays where it is."""
+    hold: float = 0
+    """Seconds for which it has to last to mean anything."""
+    readyz: str = "/readyz"
+    """What the probe asks an API server for, beside an object that it has in its cache."""
     writes: bool = False
     """The limit is one for writes."""
 
@@ -53,8 +57,8 @@ FAULTS = {
         Fault("keepalived_killed", "keepalived killed on the holder", "holder"),
         Fault("api_server_killed", "API server killed", "api_server"),
         Fault("api_server_hung", "API server hung", "api_server"),
-        Fault("etcd_leader_killed", "etcd killed on its leader", "etcd_leader", limit=2.0, writes=True),
-        Fault("etcd_leader_frozen", "etcd frozen on its leader", "etcd_leader", limit=2.0, writes=True),
+        Fault("etcd_leader_killed", "etcd killed on its leader", "etcd_leader", writes=True),
+        Fault("etcd_leader_frozen", "etcd frozen on its leader", "etcd_leader", writes=True),
         Fault("holder_powered_off", "holder powered off", "holder", "power_off", "power_on", loses_host=True),
         Fault("holder_frozen", "holder frozen", "holder", "freeze", "thaw", loses_host=True),
         Fault("holder_cut_off", "holder cut off below IP", "holder", "cut_off", "reconnect", loses_host=True),
@@ -65,6 +69,16 @@ FAULTS = {
         Fault("haproxy_reloaded", "HAProxy reloaded with a changed configuration", "holder", planned=True),
         Fault("keepalived_reloaded", "keepalived reloaded with a changed configuration", "holder", planned=True),
         Fault("api_server_restarted", "API server restarted in order", "api_server", planned=True),
+        # An API server says that it is not ready two seconds after etcd has fallen silent.
+        Fault(
+            "etcd_without_quorum",
+            "etcd without quorum: what needs none",
+            "etcd_majority",
+            undisturbed=True,
+            hold=12,
+            readyz="/readyz?exclude=etcd&exclude=etcd-readiness",
+        ),
+        Fault("holder_busy", "every processor of the holder busy", "holder", undisturbed=True, hold=30),
     )
 }
 
@@ -175,6 +189,8 @@ def own_means(fault: str, means: Means) -> Recipe:
         "holder_powered_off": Recipe([{"write": "/proc/sysrq-trigger", "text": "b"}], []),
         "holder_frozen": Recipe([_signal("STOP", *OF_THE_CLUSTER)], [_signal("CONT", *OF_THE_CLUSTER)]),
         "holder_rebooted": Recipe([_run("systemctl", "reboot")], []),
+        "etcd_without_quorum": Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
+        "holder_busy": Recipe([{"spin": 2}], [{"spin": 0}]),
         "holder_drained": Recipe([_service("stop", "haproxy")], [_service("start", "haproxy")]),
         "haproxy_reloaded": _reload("haproxy", "/etc/haproxy/haproxy.cfg", "\nbackend quorum_drill\n    mode tcp\n"),
         "keepalived_reloaded": _reload("keepalived", "/etc/keepalived/keepalived.conf", "\nglobal_defs {\n    vrrp_garp_master_repeat 6\n}\n"),

@@ -13,6 +13,7 @@ A step is one of
     {"signal": "STOP", "processes": [...]}   send a signal to all processes of these names; with "gone": seconds, wait until they are gone
     {"write": path, "text": "..."}           write into a file of the kernel
     {"append": path, "text": "..."}          write at the end of a file; {"restore": path} makes it again what it was
+    {"spin": 2}                              keep every processor busy with so many processes each, at normal priority; 0 ends them
     any of them with "unless_running": name  leave it out when there is such a process
 
 It writes one JSON list a line: ["started", t], ["begin", t], ["broken", t], ["end", t], ["mended", t], and ["problem", t, what].
@@ -25,12 +26,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import Any, Iterable, Mapping, Sequence
 
 COMMAND_SECONDS = 120
 GONE_PAUSE = 0.05
+# The guard's own priority is not to be that of other work.
+SPIN = "import os, time; os.nice(-os.nice(0)); end = time.monotonic() + {}\nwhile time.monotonic() < end: pass"
+SPIN_GRACE = 10.0
 # The kernel's names of processes have no more.
 NAME_LENGTH = 15
 
@@ -54,6 +59,7 @@ class Guard:
         self.job = job
         self.told_to_end = threading.Event()
         self.kept: dict[str, bytes] = {}
+        self.busy: list[subprocess.Popen[bytes]] = []
         self._epoch = time.time() - time.monotonic()
 
     def record(self, what: str, *more: Any) -> None:
@@ -72,6 +78,8 @@ class Guard:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, getattr(signal, f"SIG{step['signal']}"))
             self.wait_gone(found, float(step.get("gone", 0)))
+        elif "spin" in step:
+            self.spin(int(step["spin"]))
         elif "append" in step:
             with open(step["append"], "rb+") as kept:
                 self.kept[step["append"]] = kept.read()
@@ -95,6 +103,17 @@ class Guard:
                 raise OSError(f"{' '.join(step['argv'])}: {said or f'exit status {done.returncode}'}")
             if "keep" in step:
                 self.kept[step["keep"]] = done.stdout
+
+    def spin(self, times: int) -> None:
+        """Begin so many busy processes for each processor, which end by themselves too, or end those that there are."""
+        if not times:
+            for one in self.busy:
+                one.kill()
+                one.wait()
+            self.busy.clear()
+        program = SPIN.format(float(self.job["hold"]) + SPIN_GRACE)
+        for _ in range(times * (os.cpu_count() or 1)):
+            self.busy.append(subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.DEVNULL))
 
     def wait_gone(self, ids: Sequence[int], seconds: float) -> None:
         """Wait until none of these processes is there, or the time is over, or it is told to end."""

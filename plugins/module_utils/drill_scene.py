@@ -16,7 +16,11 @@ class Scene(TypedDict):
     problems: list[str]
     holder: str
     target: str
+    """Whom it is named after: the first of the targets."""
+    targets: list[str]
     probes: list[str]
+    hold: float
+    readyz: str
     loses_host: bool
     break_command: list[str]
     """What the controller runs; empty for the target's own means."""
@@ -48,19 +52,26 @@ def holders_of(proxies: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [host for host, proxy in proxies.items() if proxy["holds_vip"]]
 
 
-def target_of(fault: Fault, repeat: int, holder: str, etcd_leader: str, nodes: Mapping[str, Mapping[str, Any]]) -> str:
-    """The host on which a fault falls. API servers take turns, so that no kubelet waits ever longer before it starts one again."""
+def targets_of(fault: Fault, repeat: int, holder: str, etcd_leader: str, nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The hosts on which a fault falls. API servers take turns, so that no kubelet waits ever longer before it starts one again."""
     if fault.target == "holder":
-        return holder
+        return [holder] if holder else []
     control_planes = [host for host, node in nodes.items() if node["control_plane"]]
     if fault.target == "api_server":
-        return control_planes[(repeat - 1) % len(control_planes)]
-    return next((host for host in control_planes if nodes[host]["name"] == etcd_leader), "")
+        return [control_planes[(repeat - 1) % len(control_planes)]]
+    leading = [host for host in control_planes if nodes[host]["name"] == etcd_leader]
+    if fault.target == "etcd_leader" or not leading:
+        return leading
+    # As many as leave no quorum, those first that only follow.
+    following = [host for host in control_planes if host not in leading]
+    return [*following, *leading][: (len(control_planes) + 1) // 2]
 
 
-def probes_of(given: Sequence[str], count: int, target: str, holder: str, nodes: Mapping[str, Mapping[str, Any]], proxies: Sequence[str]) -> list[str]:
+def probes_of(
+    given: Sequence[str], count: int, targets: Sequence[str], holder: str, nodes: Mapping[str, Mapping[str, Any]], proxies: Sequence[str]
+) -> list[str]:
     """Who measures: those that were given, or nodes outside the fault, those first that neither have nor get the address."""
-    outside = [host for host in (given or nodes) if host not in (target, holder)]
+    outside = [host for host in (given or nodes) if host not in (*targets, holder)]
     if not given:
         outside.sort(key=lambda host: (host in proxies, nodes[host]["control_plane"]))
     return outside if given else outside[:count]
@@ -86,9 +97,10 @@ def set_scene(
     what = FAULTS[fault]
     problems = proxy_problems(found, proxies, sum(node["control_plane"] for node in nodes.values()))
     holder = (holders_of(found) or [""])[0]
-    target = target_of(what, repeat, holder, etcd_leader, nodes)
-    watching = probes_of(probes, probe_count, target, holder, nodes, proxies)
-    if not target:
+    targets = targets_of(what, repeat, holder, etcd_leader, nodes)
+    target = targets[0] if targets else ""
+    watching = probes_of(probes, probe_count, targets, holder, nodes, proxies)
+    if not targets and what.target != "holder":
         problems.append("etcd has no leader on a control plane")
     if not watching:
         problems.append(f"nobody outside {target} is left to measure")
@@ -96,6 +108,9 @@ def set_scene(
         problems=problems,
         holder=holder,
         target=target,
+        targets=targets,
+        hold=what.hold,
+        readyz=what.readyz,
         probes=watching,
         loses_host=what.loses_host,
         break_command=_command(commands, what.breaks, target),

@@ -150,6 +150,9 @@ plan:
         - By host that serves the endpoint, its C(address) for VRRP, the C(listen_address) of HAProxy, the C(interface) of the virtual IP, C(vip_prefix), the C(peers),
           the C(priority), C(owns_first), and C(statistics_address), where its statistics page listens.
       type: dict
+    failover_budget:
+      description: Seconds that a fault of the endpoint may cost.
+      type: float
     proxy_maxconn:
       description: The connections HAProxy takes at most.
       type: int

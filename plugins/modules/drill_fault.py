@@ -45,6 +45,8 @@ options:
       - haproxy_reloaded
       - keepalived_reloaded
       - api_server_restarted
+      - etcd_without_quorum
+      - holder_busy
   interface:
     description: The interface that is cut off.
     type: str

@@ -51,6 +51,10 @@ options:
     description: The names of the hosts that can have the endpoint's address, by their own addresses.
     type: dict
     default: {}
+  readyz:
+    description: What it asks an API server for, beside its object.
+    type: str
+    default: /readyz
   rate:
     description: New connections a second, at most 200.
     type: int
@@ -120,7 +124,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils import drill_client
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background import Background, BackgroundError
 
-JOB = ("address", "port", "server_name", "ca_certificate", "token", "namespace", "object", "hosts", "rate", "write_rate", "timeout", "watch_keepalive", "seconds")
+JOB = ("address", "port", "server_name", "ca_certificate", "token", "namespace", "object", "hosts", "readyz", "rate", "write_rate", "timeout", "watch_keepalive", "seconds")
 START = 30.0
 # Requests in flight, then the object read back and deleted.
 END = 45.0
@@ -139,6 +143,7 @@ def main() -> None:
             "namespace": {"type": "str", "default": "quorum-drill"},
             "object": {"type": "str", "default": "probe"},
             "hosts": {"type": "dict", "default": {}},
+            "readyz": {"type": "str", "default": "/readyz"},
             "rate": {"type": "int", "default": 20},
             "write_rate": {"type": "float", "default": 2},
             "timeout": {"type": "float", "default": 2},

@@ -51,6 +51,8 @@ options:
       - haproxy_reloaded
       - keepalived_reloaded
       - api_server_restarted
+      - etcd_without_quorum
+      - holder_busy
   repeat:
     description: Which round of it this is.
     type: int

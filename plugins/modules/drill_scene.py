@@ -48,6 +48,8 @@ options:
       - haproxy_reloaded
       - keepalived_reloaded
       - api_server_restarted
+      - etcd_without_quorum
+      - holder_busy
   repeat:
     description: Which round of it this is.
     type: int
@@ -110,6 +112,16 @@ scene:
       type: str
     target:
       description: Whom the fault falls on.
+      type: str
+    targets:
+      description: All of them, where several hosts are hit at the same time.
+      type: list
+      elements: str
+    hold:
+      description: Seconds for which it has to last to mean anything.
+      type: float
+    readyz:
+      description: What the probes ask an API server for, beside an object.
       type: str
     probes:
       description: Who measures.

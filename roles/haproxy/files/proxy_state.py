@@ -32,8 +32,9 @@ from typing import Iterator
 HOLDS, SERVES, EMPTY, DEAD = 1, 0, -1, -254
 WORDS = {HOLDS: "serves and has the address", SERVES: "serves", EMPTY: "has no healthy API server yet", DEAD: "is dead"}
 PAUSE = 0.1
-# HAProxy answers its monitor in less than a millisecond, and on a busy machine within some tens.
-TIMEOUT = 0.5
+# HAProxy answers its monitor in less than a millisecond, and on a busy machine within some tens. Two processors that had six nodes to carry let it wait
+# for 0.6 s, and to move the address cost more than to wait.
+TIMEOUT = 0.7
 # RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of linux/rtnetlink.h: the kernel tells of every address that comes or goes.
 ADDRESSES = 0x10 | 0x100
 

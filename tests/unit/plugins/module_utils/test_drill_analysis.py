@@ -135,8 +135,15 @@ def one(outage: float = 0.1, stalled: float = 0.5, **more: Any) -> Figures:
     return Figures(**{**base, "outage": outage, "stalled": stalled, **more})  # type: ignore[typeddict-item]
 
 
-def judged(*rounds: list[Figures], limit: float = 1.0, writes: bool = False, planned: bool = False, wrong: list[str] | None = None) -> Any:
-    return row("holder_frozen", "holder frozen", 0.75, limit, writes, planned, rounds, wrong or [])
+def judged(
+    *rounds: list[Figures],
+    limit: float = 1.0,
+    writes: bool = False,
+    planned: bool = False,
+    undisturbed: bool = False,
+    wrong: list[str] | None = None,
+) -> Any:
+    return row("holder_frozen", "holder frozen", 0.75, limit, writes, planned, undisturbed, rounds, wrong or [])
 
 
 def test_median_and_worst_are_those_of_rounds_as_the_worst_client_saw_them() -> None:
@@ -159,6 +166,8 @@ def test_median_and_worst_are_those_of_rounds_as_the_worst_client_saw_them() -> 
         ([[one(failed=1, failed_twice=1)]], {"planned": True}, ["1 requests failed though they were repeated"]),
         ([[one(slow=2)]], {"planned": True}, ["2 requests took more than 0.5 s"]),
         ([[one(slow=2)]], {}, []),
+        ([[one(slow=2)]], {"undisturbed": True}, []),
+        ([[one(failed=1)], [one(failed=2, moves=1)]], {"undisturbed": True}, ["3 requests failed", "the address moved 1 times"]),
     ],
 )
 def test_what_does_not_hold(rounds: list[list[Figures]], options: dict[str, Any], problems: list[str]) -> None:

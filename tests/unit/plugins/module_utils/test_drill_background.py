@@ -141,6 +141,32 @@ def test_writes_into_files(tmp_path: Path) -> None:
     assert (tmp_path / "trigger").read_text() == "b"
 
 
+def test_a_changed_file_is_made_again_what_it_was(tmp_path: Path) -> None:
+    configuration = tmp_path / "haproxy.cfg"
+    configuration.write_text("global\n")
+    configuration.chmod(0o600)
+    seen = {"argv": ["cp", str(configuration), str(tmp_path / "seen")]}
+    ran(tmp_path, [{"append": str(configuration), "text": "# more\n"}, seen], [{"restore": str(configuration)}, {"restore": str(tmp_path / "never changed")}])
+    assert (tmp_path / "seen").read_text() == "global\n# more\n"
+    assert configuration.read_text() == "global\n"
+    assert configuration.stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "never changed").exists()
+
+
+def test_keeps_processors_busy_at_normal_priority(tmp_path: Path) -> None:
+    one = Guard({"path": str(tmp_path / "records"), "lead": 0, "hold": 0.1, "breaks": [], "mends": []})
+    one.take({"spin": 1})
+    busy = list(one.busy)
+    try:
+        assert len(busy) == os.cpu_count()
+        assert all(process.poll() is None for process in busy)
+        assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in busy} == {0}
+    finally:
+        one.take({"spin": 0})
+    assert all(process.poll() is not None for process in busy)
+    assert one.busy == []
+
+
 def state(process: subprocess.Popen[bytes]) -> str:
     return Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
@@ -167,5 +193,10 @@ def test_signals_go_to_processes_by_their_names(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+    # Waits no longer than until they are gone, which for a child of ours is when we have asked for it.
+    waited = time.monotonic()
+    one.wait_gone([process.pid], 30)
+    one.wait_gone([os.getpid()], 0.2)
+    assert 0.2 <= time.monotonic() - waited < 10
     with pytest.raises(OSError, match="there is no process drill-sleeps-for-long"):
         one.take(stop)

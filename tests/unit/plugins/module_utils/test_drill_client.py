@@ -138,6 +138,7 @@ def measure(certificate: tuple[Path, str], seconds: float, meanwhile: Meanwhile 
             "namespace": "quorum-drill",
             "object": "w1",
             "hosts": {},
+            "readyz": "/readyz",
             "rate": 20,
             "write_rate": 10,
             "timeout": 0.5,

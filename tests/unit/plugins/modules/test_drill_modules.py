@@ -150,7 +150,7 @@ def test_timings_are_read_from_files(monkeypatch: pytest.MonkeyPatch, capsys: py
     with patch_module_args({"haproxy": str(FIXTURES / "haproxy.cfg"), "keepalived": str(FIXTURES / "keepalived.conf")}), pytest.raises(SystemExit):
         module.main()
     timings = json.loads(capsys.readouterr().out)["timings"]
-    assert (timings["advert"], timings["check_interval"], timings["priority"], timings["keepalived_restart"]) == (100, 150, 200, 100)
+    assert (timings["advert"], timings["check_interval"], timings["priority"], timings["keepalived_restart"]) == (100, 100, 200, 100)
     with patch_module_args({"haproxy": "/no/such/file"}), pytest.raises(SystemExit):
         module.main()
     assert "the timings cannot be read" in json.loads(capsys.readouterr().out)["msg"]
