@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -102,8 +103,14 @@ def _positive(value: int) -> Iterator[Fault]:
 
 
 def _budget(value: float) -> Iterator[Fault]:
-    if value <= 0:
+    if not (math.isfinite(value) and value > 0):
         yield f"{value} is no time", "write seconds, such as 1 or 0.8"
+
+
+def _check_interval(value: int) -> Iterator[Fault]:
+    """A TLS handshake has as long as that, too."""
+    if value < 50:
+        yield f"{value} is too small for a TLS handshake, which has as long as that", "write 50 or more"
 
 
 def _advert(value: int) -> Iterator[Fault]:
@@ -324,12 +331,12 @@ class ClusterInputs:
         None,
         "Milliseconds between two checks of an API server by HAProxy. Not set: "
         + ", ".join(f"{row.check_interval} for `{name}`" for name, row in ENDPOINT_TYPES.items() if row.check_interval)
-        + ".",
-        check=_positive,
+        + ". Connecting and shaking hands may take as long, too.",
+        check=_check_interval,
     )
     proxy_check_timeout: int = option(120, "Milliseconds within which it must answer, or it gets no new connections until it does.", check=_positive)
     proxy_dead_interval: int | None = option(
-        None, "Milliseconds between two checks whether it is of any use. Not set: three times `cluster_proxy_check_interval`.", check=_positive
+        None, "Milliseconds between two checks whether it is of any use. Not set: three times `cluster_proxy_check_interval`.", check=_check_interval
     )
     proxy_dead_timeout: int = option(250, "Milliseconds within which it must answer one of those.", check=_positive)
     proxy_dead_fall: int = option(

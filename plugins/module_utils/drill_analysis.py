@@ -61,6 +61,8 @@ class Figures(TypedDict):
     writes: int
     lost_writes: list[int]
     moves: int
+    cut: int
+    """How often the watch broke."""
     late: float
     reasons: dict[str, int]
     problems: list[str]
@@ -113,6 +115,12 @@ def lost_writes(records: Sequence[Record]) -> list[int]:
     return [] if kept is None else [number for number in acknowledged if number not in set(kept)]
 
 
+def moves(records: Sequence[Record]) -> int:
+    """How often the address went to another host; that nobody was known to have it for a moment is no move."""
+    holders = [one[2] for one in records if one[0] == "h" and one[2]]
+    return sum(earlier != later for earlier, later in zip(holders, holders[1:]))
+
+
 def windows(events: Sequence[tuple[str, float]]) -> list[Window]:
     """The parts of a round: until its fault was mended, and after that. Failures before the first event belong to the fault: they were in flight."""
     mended = next((when for what, when in events if what == "end"), None)
@@ -147,7 +155,8 @@ def analyse(records: Sequence[Record], events: Sequence[tuple[str, float]]) -> F
         stalled=round(stalled([float(one[2]) for one in records if one[0] == "w" and one[3] is None], end), 3),
         writes=sum(one[0] == "w" and one[3] is None for one in records),
         lost_writes=lost_writes(records),
-        moves=max(0, len([one for one in records if one[0] == "h" and one[2]]) - 1),
+        moves=moves(records),
+        cut=sum(one[0] == "c" for one in records),
         late=max((float(one[2]) for one in records if one[0] == "l"), default=0.0),
         reasons=reasons,
         problems=problems,
@@ -213,11 +222,14 @@ def row(
             problems.append(f"{slow} requests took more than {SLOW:g} s")
     if undisturbed:
         failed = sum(figures["failed"] for figures in seen)
-        moves = sum(figures["moves"] for figures in seen)
+        moved = sum(figures["moves"] for figures in seen)
+        cut = sum(figures["cut"] for figures in seen)
         if failed:
             problems.append(f"{failed} requests failed")
-        if moves:
-            problems.append(f"the address moved {moves} times")
+        if moved:
+            problems.append(f"the address moved {moved} times")
+        if cut:
+            problems.append(f"a watch was cut {cut} times")
     return Row(
         fault=fault,
         title=title,

@@ -72,6 +72,9 @@ def probes_of(
 ) -> list[str]:
     """Who measures: those that were given, or nodes outside the fault, those first that neither have nor get the address."""
     outside = [host for host in (given or nodes) if host not in (*targets, holder)]
+    if not outside and len(targets) > 1:
+        # What is hit on so many hosts is a part of them, and they can still ask.
+        outside = [host for host in (given or nodes) if host != holder]
     if not given:
         outside.sort(key=lambda host: (host in proxies, nodes[host]["control_plane"]))
     return outside if given else outside[:count]

@@ -49,11 +49,14 @@ def of_haproxy(text: str) -> dict[str, Any]:
             section[words[1]] = milliseconds(words[2])
         elif words[:2] == ["option", "redispatch"]:
             section["redispatch"] = True
+        elif words[:2] in (["option", "httpchk"], ["option", "ssl-hello-chk"], ["tcp-check", "expect"]):
+            section["reads"] = True
         elif words[0] in ("default-server", "server"):
             for name, value in zip(words, words[1:]):
                 if name in ("inter", "fastinter", "fall"):
                     section[name] = milliseconds(value)
             section["checked"] = section.get("checked") or "check" in words
+            section["reads"] = section.get("reads") or "check-ssl" in words
             section["shuts"] = section.get("shuts") or "shutdown-sessions" in words
             if words[0] == "server" and section["checked"] and section not in found:
                 found.append(section)
@@ -68,6 +71,7 @@ def of_haproxy(text: str) -> dict[str, Any]:
         "check_fast_interval": first.get("fastinter", checks["check_interval"]),
         "connect_timeout": first.get("connect", checks["check_interval"]),
         "redispatch": bool(first.get("redispatch")),
+        "reads_answers": bool(first["reads"]),
         "shuts_sessions": patient is not None or bool(first["shuts"]),
     }
 
@@ -101,7 +105,7 @@ def together(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in host.items():
             if name == "priority":
                 priorities.append(value)
-            elif name in ("redispatch", "vrrp_version", "watched", "lets_go", "shuts_sessions", "settling"):
+            elif name in ("redispatch", "vrrp_version", "reads_answers", "watched", "lets_go", "shuts_sessions", "settling"):
                 merged[name] = min(merged.get(name, value), value)
             else:
                 merged[name] = max(merged.get(name, value), value)

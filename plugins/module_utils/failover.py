@@ -55,6 +55,7 @@ class Timings:
     check_fast_interval: int = _input(25, "fastinter in haproxy.cfg")
     check_timeout: int = _input(120, "haproxy_check_timeout")
     check_fall: int = _input(1, "fall in haproxy.cfg")
+    reads_answers: bool = _input(True, "option httpchk in haproxy.cfg")
     dead_interval: int = _input(300, "haproxy_dead_interval")
     dead_timeout: int = _input(250, "haproxy_dead_timeout")
     dead_fall: int = _input(2, "haproxy_dead_fall")
@@ -65,7 +66,8 @@ class Timings:
     lets_go: bool = _input(True, "weight in keepalived.conf")
     watched: bool = _input(True, "track_file in keepalived.conf")
     watch_pause: int = _input(100, "PAUSE of proxy-state")
-    watch_timeout: int = _input(700, "TIMEOUT of proxy-state")
+    watch_timeout: int = _input(600, "TIMEOUT of proxy-state")
+    watch_command: int = _input(100, "COMMAND_TIMEOUT of proxy-state")
     settling: int = _input(2000, "the settling time of proxy-state")
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")
@@ -176,6 +178,8 @@ def _marked_down(timings: Timings, answers_handshakes: bool, kind: str = "check"
     each = max(handshake, getattr(timings, timeout)) if answers_handshakes else handshake
     each_inputs = (timeout, fall) if each > handshake else (interval, "connect_timeout", fall)
     return (
+        # The kernel of a program that hangs goes on taking connections.
+        Term("nobody reads an answer", 0.0 if timings.reads_answers or not answers_handshakes else math.inf, ("reads_answers",)),
         Term("check interval", getattr(timings, interval), (interval,)),
         Term("time-out" if times == 1 else f"{times} time-outs", times * each, each_inputs),
         Term(f"{times - 1} fast intervals", (times - 1) * timings.check_fast_interval, ("check_fast_interval", fall)),
@@ -202,7 +206,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
     hung = _marked_down(timings, answers_handshakes=True)
     vanished = max(silence, _dead_server(timings), key=_total)
     # The kernel of a frozen machine goes on taking connections; only what would answer them stands still.
-    frozen = max(silence, _marked_down(timings, answers_handshakes=False), key=_total)
+    frozen = max(silence, _marked_down(timings, answers_handshakes=not timings.reads_answers), key=_total)
     early = Term("back before its checks are done", max(0.0, _total(hung) - timings.settling), ("settling", "check_interval", "check_timeout", "check_fall"))
     sessions = (
         *_marked_down(timings, answers_handshakes=True, kind="dead"),
@@ -228,6 +232,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
             (
                 Term("pause", timings.watch_pause, ("watch_pause",)),
                 Term("time-out of the monitor", timings.watch_timeout, ("watch_timeout",)),
+                Term("time-out of a command", timings.watch_command, ("watch_command",)),
                 *event,
                 unwatched,
             ),

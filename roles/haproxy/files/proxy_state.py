@@ -7,8 +7,8 @@ usage: proxy-state SOCKET MONITOR_PORT [FILE SETTLING_SECONDS [ADDRESS]]
 SOCKET is HAProxy's. It finds out itself which servers are of no use (patient_api_servers in haproxy.cfg), but can shut only connections that
 came by the same backend, and does not see whether there is another server for them. FILE is the one that keepalived watches:
 
-   1   serves, this host has ADDRESS, and most API servers are of use to it: nobody else is to take it, whatever his priority. A holder that was
-       cut off, and found only its own server, does not say so, and leaves the address to the new holder when it is back
+   1   serves, this host has ADDRESS, and most API servers have answered it for SETTLING_SECONDS: nobody else is to take it, whatever his
+       priority. A holder that was cut off, and found its own server alone, does not say so, and leaves the address to the new holder when it is back
    0   serves: has had a healthy API server for SETTLING_SECONDS
   -1   runs, but has no healthy API server, or not for long: any proxy that serves is better
 -254   does not answer: the address must go
@@ -27,14 +27,19 @@ import socket
 import struct
 import sys
 import time
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 HOLDS, SERVES, EMPTY, DEAD = 1, 0, -1, -254
 WORDS = {HOLDS: "serves and has the address", SERVES: "serves", EMPTY: "has no healthy API server yet", DEAD: "is dead"}
 PAUSE = 0.1
 # HAProxy answers its monitor in less than a millisecond, and on a busy machine within some tens. Two processors that had six nodes to carry let it wait
-# for 0.6 s, and to move the address cost more than to wait.
-TIMEOUT = 0.7
+# for half a second, and to move the address cost more than to wait.
+TIMEOUT = 0.6
+# HAProxy's socket answers as quickly, or HAProxy hangs, which its monitor tells.
+COMMAND_TIMEOUT = 0.1
+# An API server that says it is not ready may only lack an etcd with a leader, like all the others: they say so within a second of each other.
+UNREADY = 3.0
+BACKENDS = ("api_servers", "patient_api_servers", "living_api_servers", "unchecked_api_servers")
 # RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of linux/rtnetlink.h: the kernel tells of every address that comes or goes.
 ADDRESSES = 0x10 | 0x100
 
@@ -54,7 +59,7 @@ def command(path: str, *words: str) -> str:
     """Give HAProxy a command and return its answer; nothing when it does not answer."""
     answer = b""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(TIMEOUT)
+        connection.settimeout(COMMAND_TIMEOUT)
         connection.connect(path)
         connection.sendall(" ".join(words).encode() + b"\n")
         while part := connection.recv(65536):
@@ -62,41 +67,80 @@ def command(path: str, *words: str) -> str:
     return answer.decode("utf-8", "replace")
 
 
-def of_use(statistics: str) -> dict[str, bool]:
-    """Return of each API server whether it is of use, by what HAProxy shows of its servers."""
-    rows = csv.DictReader(statistics.removeprefix("# ").splitlines())
-    return {row["svname"]: not row["status"].startswith("DOWN") for row in rows if row["pxname"] == "patient_api_servers"}
+class Server(NamedTuple):
+    """An API server as HAProxy finds it."""
+
+    lives: bool
+    """It answers at all."""
+    useful: bool
+    """It is of use, be it slow or about to stop."""
+    says_no: bool
+    """It answered that it is not ready: it is not dead."""
 
 
-def addresses(dump: bytes) -> Iterator[bytes]:
-    """Return the packed addresses in the kernel's answer to RTM_GETADDR (rtnetlink(7))."""
+def servers(statistics: str) -> dict[str, Server]:
+    """Return the API servers in what HAProxy shows of its servers; none when it did not show all."""
+    if not statistics.endswith("\n"):
+        return {}
+    up: dict[str, dict[str, bool]] = {backend: {} for backend in BACKENDS}
+    said: dict[str, str] = {}
+    for row in csv.DictReader(statistics.removeprefix("# ").splitlines()):
+        if row["pxname"] in up:
+            up[row["pxname"]][row["svname"]] = not row["status"].startswith("DOWN")
+        if row["pxname"] == "patient_api_servers":
+            said[row["svname"]] = row["check_status"].lstrip("* ")
+    lives = up["living_api_servers"]
+    return {name: Server(lives.get(name, False), useful, said[name] == "L7STS") for name, useful in up["patient_api_servers"].items()}
+
+
+class Idle:
+    """Which servers nobody should stay connected to, since they are of no use while another one is."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def look(self, known: dict[str, Server], now: float) -> set[str]:
+        """Return those servers. Where none is of use, as without etcd's quorum, connections are well where they are."""
+        useless = {name for name, server in known.items() if not server.useful} if any(server.useful for server in known.values()) else set()
+        self._since = {name: self._since.get(name, now) for name in useless}
+        return {name for name, since in self._since.items() if now - since >= (UNREADY if known[name].says_no else 0)}
+
+
+def messages(dump: bytes) -> Iterator[tuple[int, bytes]]:
+    """Return kind and body of each message in a datagram of the kernel (netlink(7))."""
     while len(dump) >= 16:
         length, kind = struct.unpack_from("=IH", dump)
-        if length < 16 or kind != 20:  # RTM_NEWADDR
+        if length < 16:
             return
-        attributes, dump = dump[24:length], dump[(length + 3) & ~3 :]
-        while len(attributes) >= 4:
-            size, what = struct.unpack_from("=HH", attributes)
-            if what in (1, 2):  # IFA_ADDRESS, and IFA_LOCAL where both ends of a line have one
-                yield attributes[4:size]
-            attributes = attributes[(max(size, 4) + 3) & ~3 :]
+        yield kind, dump[16:length]
+        dump = dump[(length + 3) & ~3 :]
+
+
+def addresses(message: bytes) -> Iterator[bytes]:
+    """Return the packed addresses in the body of an RTM_NEWADDR (rtnetlink(7))."""
+    attributes = message[8:]
+    while len(attributes) >= 4:
+        size, what = struct.unpack_from("=HH", attributes)
+        if what in (1, 2):  # IFA_ADDRESS, and IFA_LOCAL where both ends of a line have one
+            yield attributes[4:size]
+        attributes = attributes[(max(size, 4) + 3) & ~3 :]
 
 
 def holds(address: bytes) -> bool:
     """Return whether an interface of this host has the address. To bind to it tells nothing where net.ipv4.ip_nonlocal_bind is set."""
     family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as link:
-        link.settimeout(TIMEOUT)
+        link.settimeout(COMMAND_TIMEOUT)
         # RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP
         link.sendall(struct.pack("=IHHIIBBBBI", 24, 22, 0x301, 1, 0, family, 0, 0, 0, 0))
-        found = False
         with contextlib.suppress(OSError):
-            while not found:
-                part = link.recv(65536)
-                if struct.unpack_from("=H", part, 4) == (3,):  # NLMSG_DONE
-                    break
-                found = address in addresses(part)
-    return found
+            while True:
+                for kind, message in messages(link.recv(65536)):
+                    if kind in (2, 3):  # NLMSG_ERROR, NLMSG_DONE
+                        return False
+                    if kind == 20 and address in addresses(message):  # RTM_NEWADDR
+                        return True
+    return False
 
 
 def worth(healthy: bool | None, known: int | None, settled: bool, holder: bool) -> int:
@@ -149,27 +193,35 @@ def wait(link: socket.socket, seconds: float) -> None:
 
 def main(path: str, port: int, file: str = "", settling: float = 0, address: bytes = b"") -> None:
     """Watch HAProxy for ever."""
-    link = news()
+    link, idle = news(), Idle()
     told: int | None = None
     shut: set[str] = set()
-    healthy_since = time.monotonic()
+    known_servers: dict[str, Server] = {}
+    healthy_since = most_since = time.monotonic()
     while True:
         # In this order: what HAProxy says is newer than what somebody wrote when it died.
         known = read(file) if file else None
         healthy = ask(port)
+        if healthy is not None:
+            # One that did not answer in time has the servers that it had.
+            known_servers = servers(command(path, "show stat -1 4 -1")) or known_servers
+        now = time.monotonic()
         if not healthy or known != told:
-            healthy_since = time.monotonic()
-        servers = {} if healthy is None else of_use(command(path, "show stat -1 4 -1"))
-        most = 2 * sum(servers.values()) > len(servers)
-        told = worth(healthy, known, time.monotonic() - healthy_since >= settling, most and address != b"" and holds(address))
+            healthy_since = now
+        most = 2 * sum(server.lives for server in known_servers.values()) > len(known_servers)
+        if not most:
+            most_since = now
+        # Who said so goes on, also a watcher that was started again.
+        keeps = most and (now - most_since >= settling or known == HOLDS)
+        told = worth(healthy, known, now - healthy_since >= settling, keeps and address != b"" and holds(address))
         if file and told != known:
             print(f"HAProxy {WORDS[told]}", flush=True)
             tell(file, told)
-        # Where none is of use, as without etcd's quorum, connections are well where they are.
-        useless = {server for server, good in servers.items() if not good} if any(servers.values()) else set()
+        useless = idle.look(known_servers, now) if healthy is not None else shut
         for server in useless - shut:
             print(f"{server} is of no use: its connections are shut", flush=True)
-            command(path, "shutdown sessions server", f"api_servers/{server}")
+            for backend in BACKENDS:
+                command(path, "shutdown sessions server", f"{backend}/{server}")
         shut = useless
         wait(link, PAUSE)
 

@@ -112,97 +112,133 @@ def test_over_time(watch: Watch, steps: list[tuple[bool | None, int | None]], ex
     assert watch(steps) == expected
 
 
-def rows(*servers: tuple[str, str, str, int]) -> str:
-    """What HAProxy shows of servers: backend, name, status, seconds since its last change, among the columns that others read."""
-    header = "# pxname,svname,qcur,status,lastchg,check_status\n"
-    return header + "".join(f"{backend},{name},0,{status},{since},L7OK\n" for backend, name, status, since in servers)
+READY, PATIENT, LIVING = "api_servers", "patient_api_servers", "living_api_servers"
+DEAD_CHECK, SAYS_NO = "* L4TOUT", "L7STS"
 
 
-READY, PATIENT = "api_servers", "patient_api_servers"
-UP = [(backend, name, "UP", 60) for backend in (READY, PATIENT) for name in ("cp1", "cp2")]
-DEAD_CP1 = [*UP[:2], (PATIENT, "cp1", "DOWN", 0), *UP[3:]]
+def rows(ready: Sequence[str] = (), patient: Sequence[str] = (), living: Sequence[str] = (), check: str = DEAD_CHECK) -> str:
+    """What HAProxy shows of cp1, cp2, ...: their statuses in each backend, among the columns that others read; `check` is said of those that are down."""
+    lines = ["# pxname,svname,qcur,status,lastchg,check_status"]
+    for backend, statuses in ((READY, ready), (PATIENT, patient), (LIVING, living)):
+        for number, status in enumerate(statuses, 1):
+            lines.append(f"{backend},cp{number},0,{status},60,{check if status.startswith('DOWN') else 'L7OK'}")
+    return "\n".join(lines) + "\n\n"
 
 
-@pytest.mark.parametrize(
-    ("servers", "expected"),
-    [
-        (["UP", "UP", "UP"], [SERVES, HOLDS, HOLDS, SERVES]),
-        (["UP", "UP", "DOWN"], [SERVES, HOLDS, HOLDS, SERVES]),
-        # Cut off, it finds its own server only.
-        (["UP", "DOWN", "DOWN"], [SERVES, SERVES, SERVES, SERVES]),
-        (["UP", "DOWN"], [SERVES, SERVES, SERVES, SERVES]),
-        (["UP"], [SERVES, HOLDS, HOLDS, SERVES]),
-    ],
-)
-def test_the_holder_says_so_while_it_has_the_address(servers: list[str], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "state"
-    path.write_text("0\n")
-    has_it = iter([False, True, True, False])
-    seen: list[int | None] = []
+def watched(
+    path: Path, monkeypatch: pytest.MonkeyPatch, shown: Sequence[str], has_it: Sequence[bool], known: int = 0, step: float = 0.5
+) -> tuple[list[int | None], list[tuple[str, ...]]]:
+    """What the watcher told of steps in which HAProxy showed its servers and this host had the address or not, and the commands that it gave."""
+    path.write_text(f"{known}\n")
+    told: list[int | None] = []
+    given: list[tuple[str, ...]] = []
+    clock = 100.0
 
     def wait(_link: Any, _seconds: float) -> None:
-        seen.append(watcher.read(str(path)))
-        if len(seen) == 4:
+        nonlocal clock
+        told.append(watcher.read(str(path)))
+        clock += step
+        if len(told) == len(shown):
             raise End
-
-    monkeypatch.setattr(watcher, "ask", lambda _port: True)
-    shown = rows(*((PATIENT, f"cp{number}", status, 9) for number, status in enumerate(servers)))
-    monkeypatch.setattr(watcher, "command", lambda _path, *words: shown if words[0].startswith("show") else "")
-    monkeypatch.setattr(watcher, "holds", lambda address: next(has_it) if address == ADDRESS else pytest.fail(f"{address!r}"))
-    monkeypatch.setattr(watcher, "news", lambda: None)
-    monkeypatch.setattr(watcher, "wait", wait)
-    with pytest.raises(End):
-        watcher.main("no-socket", 1, str(path), 2.0, ADDRESS)
-    assert seen == expected
-
-
-@pytest.mark.parametrize(
-    ("servers", "expected"),
-    [
-        pytest.param(UP, {"cp1": True, "cp2": True}, id="all is well"),
-        pytest.param([(READY, "cp1", "DOWN", 3), *UP[1:]], {"cp1": True, "cp2": True}, id="late, or about to stop"),
-        pytest.param(DEAD_CP1, {"cp1": False, "cp2": True}, id="of no use"),
-        pytest.param([(PATIENT, "cp1", "DOWN 1/2", 0)], {"cp1": False}, id="about to be"),
-        pytest.param([(PATIENT, "cp1", "UP 1/2", 0)], {"cp1": True}, id="about not to be"),
-        pytest.param([], {}, id="nothing"),
-    ],
-)
-def test_of_use(servers: Sequence[tuple[str, str, str, int]], expected: dict[str, bool]) -> None:
-    assert watcher.of_use(rows(*servers)) == expected
-
-
-def test_of_use_reads_what_haproxy_shows() -> None:
-    shown = (Path(__file__).parents[1] / "fixtures" / "proxy" / "show_stat_haproxy_2_6.csv").read_text()
-    assert watcher.of_use(shown.replace("\napi_servers,", "\npatient_api_servers,")) == {"api": True, "closed": False, "nobody": False}
-    assert watcher.of_use(shown) == watcher.of_use("") == {}
-
-
-def test_connections_of_a_dead_server_are_shut_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    none = [(PATIENT, name, "DOWN", 9) for name in ("cp1", "cp2")]
-    shown = iter([UP, DEAD_CP1, DEAD_CP1, UP, none, DEAD_CP1])
-    given: list[tuple[str, ...]] = []
-    steps = 0
 
     def command(path: str, *words: str) -> str:
         assert path == "the-socket"
         if words[0].startswith("show"):
-            return rows(*next(shown))
+            return shown[len(told)]
         given.append(words)
         return ""
 
-    def wait(_link: Any, _seconds: float) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == 6:
-            raise End
+    def holds(address: bytes) -> bool:
+        assert address == ADDRESS
+        return has_it[len(told)]
 
     monkeypatch.setattr(watcher, "ask", lambda _port: True)
     monkeypatch.setattr(watcher, "command", command)
+    monkeypatch.setattr(watcher, "holds", holds)
     monkeypatch.setattr(watcher, "news", lambda: None)
     monkeypatch.setattr(watcher, "wait", wait)
+    monkeypatch.setattr(watcher.time, "monotonic", lambda: clock)
     with pytest.raises(End):
-        watcher.main("the-socket", 1)
-    assert given == [("shutdown sessions server", "api_servers/cp1")] * 2
+        watcher.main("the-socket", 1, str(path), 2.0, ADDRESS)
+    return told, given
+
+
+ALL, MOST, HALF, ONE = ("UP", "UP", "UP"), ("UP", "DOWN", "UP"), ("UP", "DOWN"), ("UP", "DOWN", "DOWN")
+
+
+def lives(*statuses: str) -> str:
+    return rows(patient=statuses, living=statuses)
+
+
+@pytest.mark.parametrize(
+    ("shown", "has_it", "known", "expected"),
+    [
+        pytest.param([lives(*ALL)] * 7, [False] * 5 + [True, False], SERVES, [SERVES] * 5 + [HOLDS, SERVES], id="from when it has the address, as long as it has"),
+        pytest.param([lives(*MOST)] * 6, [True] * 6, SERVES, [SERVES] * 4 + [HOLDS] * 2, id="with most servers, for a while"),
+        pytest.param([lives(*HALF)] * 6, [True] * 6, SERVES, [SERVES] * 6, id="half of them are not most"),
+        pytest.param([lives("UP")] * 6, [True] * 6, SERVES, [SERVES] * 4 + [HOLDS] * 2, id="one of one is"),
+        pytest.param([lives(*ALL)] * 2, [True] * 2, HOLDS, [HOLDS] * 2, id="a watcher that was started again"),
+        pytest.param(
+            [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, HOLDS, [HOLDS, *[SERVES] * 5, *[HOLDS] * 2], id="cut off, and back: not at once",
+        ),
+        pytest.param([lives(*ALL), "", "# pxname,svn", lives(*ALL)], [True] * 4, HOLDS, [HOLDS] * 4, id="HAProxy does not say, or not all"),
+        pytest.param(
+            [rows(patient=("DOWN",) * 3, living=ALL, check=SAYS_NO)] * 3, [True] * 3, HOLDS, [HOLDS] * 3, id="etcd without quorum: all of them live",
+        ),
+    ],
+)  # fmt: skip
+def test_the_holder_says_so(
+    shown: list[str], has_it: list[bool], known: int, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watched(tmp_path / "state", monkeypatch, shown, has_it, known)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (rows(ALL, ALL, ALL), {"cp1": (True, True, False), "cp2": (True, True, False), "cp3": (True, True, False)}),
+        # Late, or about to stop: of use.
+        (rows(("DOWN",), ("UP",), ("UP",)), {"cp1": (True, True, False)}),
+        (rows(("DOWN",), ("DOWN 1/2",), ("UP",), SAYS_NO), {"cp1": (True, False, True)}),
+        (rows(("DOWN",), ("UP 1/2",), ("DOWN",)), {"cp1": (False, True, False)}),
+        # Not all of the answer.
+        (rows(ALL, ALL, ALL).rstrip("\n")[:-3], {}),
+        ("", {}),
+    ],
+)
+def test_servers(shown: str, expected: dict[str, tuple[bool, bool, bool]]) -> None:
+    assert watcher.servers(shown) == expected
+
+
+def test_servers_are_read_from_what_haproxy_shows() -> None:
+    shown = (Path(__file__).parents[1] / "fixtures" / "proxy" / "show_stat_haproxy_2_6.csv").read_text()
+    found = watcher.servers(shown.replace("\napi_servers,", "\npatient_api_servers,"))
+    assert {name: server.useful for name, server in found.items()} == {"api": True, "closed": False, "nobody": False}
+    assert watcher.servers(shown) == {}
+
+
+SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY, PATIENT, LIVING, "unchecked_api_servers")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        pytest.param([lives(*MOST)] * 3, SHUT_CP2, id="a dead one, at once, and once"),
+        pytest.param([lives(*MOST), lives(*ALL), lives(*MOST)], SHUT_CP2 * 2, id="each time"),
+        pytest.param([rows(patient=MOST, living=ALL, check=SAYS_NO)] * 6, [], id="one that says it is not ready: not yet"),
+        pytest.param([rows(patient=MOST, living=ALL, check=SAYS_NO)] * 7, SHUT_CP2, id="one that goes on saying so"),
+        pytest.param([lives("DOWN", "DOWN", "DOWN")] * 3, [], id="where none is of use, connections are well where they are"),
+        pytest.param(
+            # Servers notice one after the other that etcd has no quorum, and that it has one again.
+            [rows(patient=patient, living=ALL, check=SAYS_NO) for patient in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [], id="no quorum of etcd, for a while",
+        ),
+        pytest.param([lives(*MOST), "", "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
+    ],
+)  # fmt: skip
+def test_connections_of_useless_servers_are_shut(
+    shown: list[str], expected: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watched(tmp_path / "state", monkeypatch, shown, [False] * len(shown))[1] == expected
 
 
 def test_command(tmp_path: Path) -> None:
@@ -226,7 +262,7 @@ MESSAGE = bytes.fromhex(
     "4c0000001400020001000000f24e0000020880fe01000000080001007f000001080002007f000001070003006c6f0000"
     "080008008000000014000600ffffffffffffffff1600000016000000"
 )
-END = bytes.fromhex("140000000300020001000000f24e000000000000")
+END_OF_DUMP = bytes.fromhex("140000000300020001000000f24e000000000000")
 LOOPBACK = b"\x7f\x00\x00\x01"
 
 
@@ -238,15 +274,15 @@ def test_holds_asks_the_kernel(address: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("dump", "expected"),
     [
-        (MESSAGE + END, [LOOPBACK] * 2),
-        (MESSAGE + MESSAGE, [LOOPBACK] * 4),
-        (MESSAGE[:20], []),
-        (END, []),
+        (MESSAGE + END_OF_DUMP, [(20, [LOOPBACK] * 2), (3, [])]),
+        (MESSAGE + MESSAGE, [(20, [LOOPBACK] * 2)] * 2),
+        (MESSAGE[:8] + bytes(8), []),
         (b"", []),
     ],
 )
-def test_addresses(dump: bytes, expected: list[bytes]) -> None:
-    assert list(watcher.addresses(dump)) == expected
+def test_messages_and_addresses(dump: bytes, expected: list[tuple[int, list[bytes]]]) -> None:
+    cut = [(kind, list(watcher.addresses(message)) if kind == 20 else []) for kind, message in watcher.messages(dump)]
+    assert cut == ([(20, [])] if dump == MESSAGE[:8] + bytes(8) else expected)
 
 
 def test_news_of_an_address_ends_the_wait() -> None:

@@ -586,6 +586,8 @@ REFUSED = [
         "a budget smaller than what no input changes", {"inputs": {"cluster_failover_budget": 0.04}}, "cluster_failover_budget",
         "api_server_killed can cost 0.05 s, and the budget is 0.04 s; raise the budget",
     ),
+    ("a budget without an end", {"inputs": {"cluster_failover_budget": float("inf")}}, "cluster_failover_budget", "inf is no time"),
+    ("checks that are too quick", {"inputs": {"cluster_proxy_check_interval": 20}}, "cluster_proxy_check_interval", "too small for a TLS handshake"),
     ("no budget", {"inputs": {"cluster_failover_budget": 0}}, "cluster_failover_budget", "0 is no time"),
     ("text for a budget", {"inputs": {"cluster_failover_budget": "1 s"}}, "cluster_failover_budget", "write a number without quotes"),
     ("adverts between the steps", {"inputs": {"cluster_vrrp_advert_interval": 105}}, "cluster_vrrp_advert_interval", "in steps of ten"),

@@ -91,6 +91,7 @@ def test_everything_about_a_round() -> None:
         writes=4,
         lost_writes=[],
         moves=2,
+        cut=1,
         late=0.2,
         reasons={},
         problems=[],
@@ -132,7 +133,7 @@ def test_a_watch_that_never_comes_back_is_deaf_to_the_end() -> None:
 
 def one(outage: float = 0.1, stalled: float = 0.5, **more: Any) -> Figures:
     base = figures(["k", [1, 2, 3, 5]], ["z", 4.2])
-    return Figures(**{**base, "outage": outage, "stalled": stalled, **more})  # type: ignore[typeddict-item]
+    return Figures(**{**base, "outage": outage, "stalled": stalled, "cut": 0, **more})  # type: ignore[typeddict-item]
 
 
 def judged(
@@ -167,13 +168,25 @@ def test_median_and_worst_are_those_of_rounds_as_the_worst_client_saw_them() -> 
         ([[one(slow=2)]], {"planned": True}, ["2 requests took more than 0.5 s"]),
         ([[one(slow=2)]], {}, []),
         ([[one(slow=2)]], {"undisturbed": True}, []),
-        ([[one(failed=1)], [one(failed=2, moves=1)]], {"undisturbed": True}, ["3 requests failed", "the address moved 1 times"]),
+        (
+            [[one(failed=1)], [one(failed=2, moves=1, cut=1)]],
+            {"undisturbed": True},
+            ["3 requests failed", "the address moved 1 times", "a watch was cut 1 times"],
+        ),
     ],
 )
 def test_what_does_not_hold(rounds: list[list[Figures]], options: dict[str, Any], problems: list[str]) -> None:
     found = judged(*rounds, **options)
     assert found["problems"] == problems
     assert found["held"] is (not problems)
+
+
+@pytest.mark.parametrize(
+    ("holders", "expected"),
+    [(["cp1"], 0), (["cp1", "cp2"], 1), (["cp1", None, "cp1"], 0), (["cp1", None, "cp2", "cp1"], 2), ([None], 0)],
+)
+def test_moves(holders: list[str | None], expected: int) -> None:
+    assert figures(*(["h", float(when), holder] for when, holder in enumerate(holders)))["moves"] == expected
 
 
 def test_table() -> None:

@@ -160,11 +160,19 @@ def test_keeps_processors_busy_at_normal_priority(tmp_path: Path) -> None:
     try:
         assert len(busy) == os.cpu_count()
         assert all(process.poll() is None for process in busy)
-        assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in busy} == {0}
     finally:
         one.take({"spin": 0})
     assert all(process.poll() is not None for process in busy)
     assert one.busy == []
+
+
+def test_what_is_busy_has_normal_priority_whatever_the_guard_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(os, "nice", lambda more: asked.append(more) or -10)
+    monkeypatch.setattr(time, "monotonic", iter([0.0, 1.0, 3.0]).__next__)
+    exec(drill_guard.SPIN.format(2.0), {})  # pylint: disable=exec-used
+    # Asked with 0 it tells what it is, -10.
+    assert asked == [0, 10]
 
 
 def state(process: subprocess.Popen[bytes]) -> str:

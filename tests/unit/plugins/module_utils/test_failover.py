@@ -18,7 +18,7 @@ SOUND = Timings()
 # The guide's: VRRP of whole seconds, a script that takes 30 s to notice, weights that let nobody go, HAProxy's own timings.
 GUIDE = Timings(
     advert=1000, priorities=(100, 100, 100), vrrp_version=2, check_interval=2000, check_fast_interval=2000, check_timeout=2000, check_fall=3,
-    dead_interval=2000, dead_timeout=2000, shuts_sessions=False, connect_timeout=5000, told_late=30_000, lets_go=False, watched=False, settling=0,
+    dead_interval=2000, dead_timeout=2000, shuts_sessions=False, connect_timeout=5000, told_late=30_000, lets_go=False, watched=False, reads_answers=False, settling=0,
 )  # fmt: skip
 
 FAULTS = [
@@ -53,14 +53,16 @@ def test_every_fault_has_one_row() -> None:
     [
         # skew of the second: 119 * 100 / 256 = 46.5
         (SOUND, "haproxy_killed", 47 + 50),
-        (SOUND, "haproxy_hung", 100 + 700 + 47 + 50),
+        (SOUND, "haproxy_hung", 100 + 600 + 100 + 47 + 50),
         (SOUND, "keepalived_killed", 300 + 47 + 50),
         (dataclasses.replace(SOUND, keepalived_restart=1000), "keepalived_killed", 1050),
         (SOUND, "api_server_killed", 50),
         (SOUND, "api_server_hung", 100 + 120 + 50),
         (dataclasses.replace(SOUND, check_fall=3), "api_server_hung", 100 + 3 * 120 + 2 * 25 + 50),
         (dataclasses.replace(SOUND, check_timeout=50), "api_server_hung", 100 + 100 + 50),
-        (GUIDE, "api_server_hung", 2000 + 3 * 2000 + 2 * 2000 + 50),
+        (dataclasses.replace(GUIDE, reads_answers=True), "api_server_hung", 2000 + 3 * 2000 + 2 * 2000 + 50),
+        (GUIDE, "api_server_hung", math.inf),
+        (GUIDE, "holder_frozen", math.inf),
         (SOUND, "api_server_hung_watches", 300 + 2 * 250 + 25 + 50 + 100),
         (GUIDE, "api_server_hung_watches", math.inf),
         (SOUND, "holder_powered_off", 300 + 47 + 50),
@@ -155,6 +157,7 @@ WAITS = [
     "told_late",
     "watch_pause",
     "watch_timeout",
+    "watch_command",
     "etcd_heartbeat",
     "etcd_election",
     "reaction",
@@ -170,6 +173,7 @@ TIMINGS = st.builds(
     vrrp_version=st.sampled_from([2, 3]),
     redispatch=st.booleans(),
     lets_go=st.booleans(),
+    reads_answers=st.booleans(),
     watched=st.booleans(),
     priorities=st.lists(st.integers(1, 254), min_size=1, max_size=5).map(tuple),
 )
