@@ -168,7 +168,12 @@ def test_keeps_processors_busy_at_normal_priority(tmp_path: Path) -> None:
 
 def test_what_is_busy_has_normal_priority_whatever_the_guard_has(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(os, "nice", lambda more: asked.append(more) or -10)
+
+    def nice(more: int) -> int:
+        asked.append(more)
+        return -10
+
+    monkeypatch.setattr(os, "nice", nice)
     monkeypatch.setattr(time, "monotonic", iter([0.0, 1.0, 3.0]).__next__)
     exec(drill_guard.SPIN.format(2.0), {})  # pylint: disable=exec-used
     # Asked with 0 it tells what it is, -10.
