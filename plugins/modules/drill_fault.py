@@ -97,12 +97,15 @@ EXAMPLES = r"""
 - name: Let HAProxy hang for six seconds
   quorum.kubeadm.drill_fault:
     fault: haproxy_hung
+  register: mended
 
-- name: Wait until it is mended
+- name: Reboot this machine
   quorum.kubeadm.drill_fault:
-    state: ended
-    fault: haproxy_hung
-  register: broken
+    fault: holder_rebooted
+    returns_first: true
+
+- name: Wait until it is back
+  ansible.builtin.wait_for_connection:
 """
 
 RETURN = r"""

@@ -70,7 +70,7 @@ proxy:
       type: bool
       sample: true
     worth:
-      description: What O(state_file) says, null when it says nothing. 0 serves, -1 has no healthy API server yet, -254 is dead.
+      description: What O(state_file) says, null when it says nothing. 1 serves and has the address, 0 serves, -1 has no API server yet, -254 is dead.
       type: int
       sample: 0
     haproxy:
