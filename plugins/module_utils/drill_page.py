@@ -36,7 +36,7 @@ table { border-collapse: collapse; width: 100%; margin: 28px 0 8px; font-variant
 th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 7px; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
 td { text-align: right; padding: 7px 7px; border-bottom: 1px solid var(--grid); white-space: nowrap; }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; } td a { color: inherit; }
-td.bar { width: 170px; } td.bar svg { display: block; }
+td.bar { width: 120px; } td.bar svg { display: block; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 svg .strong { fill: var(--ink); font-weight: 600; } svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--line); }
 svg .ok { stroke: var(--point); } svg .slowly { stroke: var(--slow); } svg .failed { stroke: var(--bad); } svg .event { stroke: var(--ink); stroke-dasharray: 3 3; }
@@ -158,7 +158,7 @@ def timeline(kept: Mapping[str, Any], host: str, colours: Mapping[str, int]) -> 
 
 def _bar(one: Row, scale: float) -> str:
     """Computed as a line, measured as a bar, the limit as a mark."""
-    width, height = 160, 22
+    width, height = 110, 22
     worst = one["stalled"] if one["limit_of"] == "writes" else one["worst"]
 
     def x(seconds: float) -> float:
@@ -192,7 +192,7 @@ def _line(one: Row, scale: float) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + f'<td class="bar">{_bar(one, scale)}</td></tr>'
 
 
-HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "deaf", "no write", "lost", "worst against limit")
+HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "deaf", "no write", "lost", "worst")
 TERMS = (
     ("Outage (computed, median, worst)", "from the start of the last request that succeeded before the first failure to the start of the first after which none fails"),
     ("Failed", "no answer within 2 s, or an error; the most in one round"),
