@@ -183,7 +183,9 @@ def own_means(fault: str, means: Means) -> Recipe:
         "api_server_hung": Recipe([_signal("STOP", "kube-apiserver")], [_signal("CONT", "kube-apiserver")]),
         # It serves on for a while before it goes, and what waits in it has a minute.
         "api_server_restarted": Recipe([{**_signal("TERM", "kube-apiserver"), "gone": 75}], [_revived("kube-apiserver")]),
-        "etcd_leader_killed": Recipe([_signal("KILL", "etcd")], [_revived("etcd")]),
+        # The kubelet is not restarted, however long it waits: it would ask the API server beside it for its pods, which has no etcd now, and
+        # that took three minutes.
+        "etcd_leader_killed": Recipe([_signal("KILL", "etcd")], []),
         "etcd_leader_frozen": Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
         # Without a word to anybody, like a power cut; and it comes up again.
         "holder_powered_off": Recipe([{"write": "/proc/sysrq-trigger", "text": "b"}], []),

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils import failover
@@ -140,6 +143,24 @@ def test_a_refusal_names_fault_and_inputs() -> None:
 def test_a_client_that_asks_now_and_then_measures_more() -> None:
     case = next(case for case in worst_cases(SOUND) if case.fault == "haproxy_killed")
     assert failover.measurable(case, 50) == 197
+
+
+# What a drill of the lab measured, four rounds of each fault, 20 requests and 2 writes a second.
+MEASURED = json.loads((Path(__file__).parents[2] / "fixtures" / "drill" / "measured.json").read_text())
+# Milliseconds by which the client's timer is late.
+LATE = 10
+
+
+@pytest.mark.parametrize("row", MEASURED["faults"], ids=[row["fault"] for row in MEASURED["faults"]])
+def test_what_was_measured_is_never_more_than_what_is_computed(row: dict[str, Any]) -> None:
+    case = next(case for case in worst_cases(Timings.of(MEASURED["timings"])) if case.fault == row["fault"])
+    assert row["rounds"] >= 4
+    if case.budgeted:
+        assert 1000 * row["worst"] <= failover.measurable(case, 50) + LATE
+    else:
+        # Of writes, of which one may just have been before.
+        assert 1000 * row["stalled"] <= case.milliseconds + 500 + LATE
+    assert row["lost_writes"] == 0
 
 
 WAITS = [
