@@ -59,6 +59,7 @@ class Guard:
         self.job = job
         self.told_to_end = threading.Event()
         self.kept: dict[str, bytes] = {}
+        self.times: dict[str, int] = {}
         self.busy: list[subprocess.Popen[bytes]] = []
         self._epoch = time.time() - time.monotonic()
 
@@ -82,13 +83,15 @@ class Guard:
             self.spin(int(step["spin"]))
         elif "append" in step:
             with open(step["append"], "rb+") as kept:
+                self.times[step["append"]] = os.fstat(kept.fileno()).st_mtime_ns
                 self.kept[step["append"]] = kept.read()
                 kept.write(step["text"].encode())
         elif "restore" in step:
-            # In place: owner and mode stay as they are.
+            # In place: owner and mode stay as they are. And its time, or the next run takes it for one that its daemons have not read.
             if step["restore"] in self.kept:
                 with open(step["restore"], "wb") as restored:
                     restored.write(self.kept.pop(step["restore"]))
+                os.utime(step["restore"], ns=(time.time_ns(), self.times[step["restore"]]))
         elif "write" in step:
             with open(step["write"], "w", encoding="utf-8") as file:
                 file.write(step["text"])

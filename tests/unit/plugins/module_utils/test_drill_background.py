@@ -145,11 +145,12 @@ def test_a_changed_file_is_made_again_what_it_was(tmp_path: Path) -> None:
     configuration = tmp_path / "haproxy.cfg"
     configuration.write_text("global\n")
     configuration.chmod(0o600)
+    os.utime(configuration, (1_700_000_000, 1_700_000_000))
     seen = {"argv": ["cp", str(configuration), str(tmp_path / "seen")]}
     ran(tmp_path, [{"append": str(configuration), "text": "# more\n"}, seen], [{"restore": str(configuration)}, {"restore": str(tmp_path / "never changed")}])
     assert (tmp_path / "seen").read_text() == "global\n# more\n"
     assert configuration.read_text() == "global\n"
-    assert configuration.stat().st_mode & 0o777 == 0o600
+    assert (configuration.stat().st_mode & 0o777, configuration.stat().st_mtime) == (0o600, 1_700_000_000)
     assert not (tmp_path / "never changed").exists()
 
 
