@@ -270,12 +270,7 @@ def check_failover(situation: Situation) -> Iterator[Problem]:
     timings = Timings(
         advert=inputs.vrrp_advert_interval,
         priorities=tuple(priorities(len(situation.proxies))),
-        check_interval=situation.check_interval,
-        check_timeout=inputs.proxy_check_timeout,
-        dead_interval=situation.dead_interval,
-        dead_timeout=inputs.proxy_dead_timeout,
-        dead_fall=inputs.proxy_dead_fall,
-        connect_timeout=inputs.proxy_connect_timeout,
+        **situation.proxy_timings,
     )
     theirs = {definition.name for definition in fields(inputs)}
     for refusal in over_budget(timings, round(1000 * inputs.failover_budget)):

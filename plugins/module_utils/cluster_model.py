@@ -230,6 +230,17 @@ def set_course(hosts: Sequence[Host]) -> Course:
     )
 
 
+class ProxyTimings(TypedDict):
+    """How soon HAProxy notices that an API server is gone; milliseconds, and a count."""
+
+    check_interval: int
+    check_timeout: int
+    dead_interval: int
+    dead_timeout: int
+    dead_fall: int
+    connect_timeout: int
+
+
 @dataclass(frozen=True)
 class Situation:
     """What the user wants and what there is, side by side: what the checks look at and the plan is made from."""
@@ -249,12 +260,17 @@ class Situation:
         return self.endpoint_type.port if self.inputs.endpoint_port is None else self.inputs.endpoint_port
 
     @property
-    def check_interval(self) -> int:
-        return self.endpoint_type.check_interval if self.inputs.proxy_check_interval is None else self.inputs.proxy_check_interval
-
-    @property
-    def dead_interval(self) -> int:
-        return 3 * self.check_interval if self.inputs.proxy_dead_interval is None else self.inputs.proxy_dead_interval
+    def proxy_timings(self) -> ProxyTimings:
+        inputs = self.inputs
+        check_interval = self.endpoint_type.check_interval if inputs.proxy_check_interval is None else inputs.proxy_check_interval
+        return ProxyTimings(
+            check_interval=check_interval,
+            check_timeout=inputs.proxy_check_timeout,
+            dead_interval=3 * check_interval if inputs.proxy_dead_interval is None else inputs.proxy_dead_interval,
+            dead_timeout=inputs.proxy_dead_timeout,
+            dead_fall=inputs.proxy_dead_fall,
+            connect_timeout=inputs.proxy_connect_timeout,
+        )
 
     @property
     def endpoint_address(self) -> Address | None:

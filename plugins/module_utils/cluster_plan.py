@@ -17,6 +17,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model impor
     MONITOR_PORT,
     STATISTICS_PORT,
     Host,
+    ProxyTimings,
     Request,
     Situation,
     Step,
@@ -99,17 +100,6 @@ class Backend(TypedDict):
     name: str
     address: str
     port: int
-
-
-class ProxyTimings(TypedDict):
-    """How soon HAProxy notices that an API server is gone; milliseconds, and a count."""
-
-    check_interval: int
-    check_timeout: int
-    dead_interval: int
-    dead_timeout: int
-    dead_fall: int
-    connect_timeout: int
 
 
 class Vrrp(TypedDict):
@@ -412,14 +402,7 @@ def make_plan(request: Request) -> Plan:
         proxies=_proxies(situation),
         failover_budget=inputs.failover_budget,
         proxy_maxconn=inputs.proxy_maxconn,
-        proxy_timings=ProxyTimings(
-            check_interval=situation.check_interval,
-            check_timeout=inputs.proxy_check_timeout,
-            dead_interval=situation.dead_interval,
-            dead_timeout=inputs.proxy_dead_timeout,
-            dead_fall=inputs.proxy_dead_fall,
-            connect_timeout=inputs.proxy_connect_timeout,
-        ),
+        proxy_timings=situation.proxy_timings,
         backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
