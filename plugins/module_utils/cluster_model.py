@@ -323,9 +323,13 @@ class Situation:
 
     @property
     def replacing(self) -> list[Host]:
-        """Machines that have to join by the names of nodes that the cluster knows already: of a dead machine, or of a join that was cut short."""
+        """Machines that have to join by a name that the cluster knows already, that of a dead machine, or will know: of a join that was cut short.
+
+        The kubelet of such a join goes on by itself, so the cluster may hear of its node later than this look at it.
+        """
         known = {node["name"] for node in self.request.cluster["nodes"]} if self.request.cluster else set()
-        return [host for host in self.nodes if self.course.steps.get(host.host) in ("join", "rejoin") and host.name in known]
+        joining = [host for host in self.nodes if self.course.steps.get(host.host) in ("join", "rejoin")]
+        return [host for host in joining if host.name in known or host.state == "half_joined"]
 
     @property
     def replaced(self) -> list[Host]:
