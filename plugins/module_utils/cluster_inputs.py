@@ -118,6 +118,12 @@ def _advert(value: int) -> Iterator[Fault]:
         yield f"{value} is not an interval of VRRP", "write milliseconds from 10 to 40950, in steps of ten"
 
 
+def _election(value: int) -> Iterator[Fault]:
+    """The limits of etcd: five heartbeats of 100 ms, and maxElectionMs (server/embed/config.go)."""
+    if not 500 <= value <= 50000:
+        yield f"{value} is not a time-out that etcd takes", "write milliseconds from 500 to 50000"
+
+
 def _certificate_and_key(value: str) -> Iterator[Fault]:
     """The message does not show the value, which is a secret."""
     if "-----BEGIN CERTIFICATE-----" not in value or not re.search("-----BEGIN [A-Z ]*PRIVATE KEY-----", value):
@@ -358,6 +364,12 @@ class ClusterInputs:
         check=_router_id,
     )
 
+    etcd_election_timeout: int | None = option(
+        None,
+        "Milliseconds without a word from its leader after which a member of etcd calls an election; writes wait for up to twice as long. Not set: "
+        "etcd's own, 1000. Counts when the cluster is made.",
+        check=_election,
+    )
     kubelet_config: dict[str, Any] = option({}, "Fields of the KubeletConfiguration of every node.")
     kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.")
     ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.")

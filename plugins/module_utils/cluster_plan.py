@@ -154,6 +154,7 @@ class Kubeadm(TypedDict):
     service_subnets: list[str]
     cert_sans: list[str]
     image_repository: str
+    etcd_extra_args: list[dict[str, str]]
     kubelet_config: dict[str, Any]
     kube_proxy_config: dict[str, Any]
     ignore_preflight_errors: list[str]
@@ -306,6 +307,11 @@ def _sysctls(host: Host, situation: Situation) -> dict[str, Any]:
     return {**forwarding, **host.inputs.sysctls}
 
 
+def _etcd_extra_args(situation: Situation) -> list[dict[str, str]]:
+    timeout = situation.inputs.etcd_election_timeout
+    return [] if timeout is None else [{"name": "election-timeout", "value": str(timeout)}]
+
+
 def _kubelet_config(situation: Situation) -> dict[str, Any]:
     swap = {"failSwapOn": False} if situation.keeps_swap else {}
     return {"cgroupDriver": situation.inputs.cgroup_driver, **swap, **situation.inputs.kubelet_config}
@@ -439,6 +445,7 @@ def make_plan(request: Request) -> Plan:
             service_subnets=inputs.service_subnets,
             cert_sans=list(dict.fromkeys(san for san in (inputs.endpoint_name, inputs.endpoint_address, *inputs.extra_sans) if san)),
             image_repository=inputs.image_repository,
+            etcd_extra_args=_etcd_extra_args(situation),
             kubelet_config=_kubelet_config(situation),
             kube_proxy_config=inputs.kube_proxy_config,
             ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),

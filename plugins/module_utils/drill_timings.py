@@ -1,7 +1,7 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timings of the model (see failover), read from what HAProxy and keepalived are configured to do, whoever configured them."""
+"""The timings of the model (see failover), read from what HAProxy, keepalived and etcd are configured to do, whoever configured them."""
 
 from __future__ import annotations
 
@@ -97,8 +97,14 @@ def of_keepalived(text: str) -> dict[str, Any]:
     return timings
 
 
+def of_etcd(text: str) -> dict[str, Any]:
+    """What etcd does, by the flags in the manifest of its static pod; etcd's own where there are none (server/embed/config.go)."""
+    flags = dict(re.findall(r"--(heartbeat-interval|election-timeout)=(\d+)", text))
+    return {"etcd_heartbeat": int(flags.get("heartbeat-interval", 100)), "etcd_election": int(flags.get("election-timeout", 1000))}
+
+
 def together(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The timings of all proxies as one: of each the longest, since any of them may be the one that is hit."""
+    """The timings of all hosts as one: of each the longest, since any of them may be the one that is hit."""
     merged: dict[str, Any] = {}
     priorities = []
     for host in hosts:

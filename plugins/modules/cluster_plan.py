@@ -185,7 +185,7 @@ plan:
     kubeadm:
       description:
         - C(endpoint), C(kubernetes_version), C(cluster_name), C(dns_domain), C(pod_subnets), C(service_subnets), C(cert_sans),
-          C(image_repository), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors),
+          C(image_repository), C(etcd_extra_args), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors),
           C(fetch_kubeconfig_to) and C(fetch_kubeconfig_server).
       type: dict
     pod_network:

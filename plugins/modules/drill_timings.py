@@ -8,11 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: drill_timings
-short_description: Tell how quickly this host's HAProxy and keepalived are configured to notice things
+short_description: Tell how quickly this host's HAProxy, keepalived and etcd are configured to notice things
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
   - Reads the timings from which an outage can be computed out of the configuration files that are there, whoever wrote them.
+  - A host has HAProxy and keepalived, or etcd, or all of them.
   - It reads, and never changes anything.
 options:
   haproxy:
@@ -23,6 +24,10 @@ options:
     description: keepalived's configuration.
     type: path
     default: /etc/keepalived/keepalived.conf
+  etcd:
+    description: The manifest of etcd's static pod.
+    type: path
+    default: /etc/kubernetes/manifests/etcd.yaml
 attributes:
   check_mode:
     description: Reads only.
@@ -51,10 +56,11 @@ timings:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import of_haproxy, of_keepalived, systemd_milliseconds
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import of_etcd, of_haproxy, of_keepalived, systemd_milliseconds
 
 
 def main() -> None:
@@ -63,12 +69,18 @@ def main() -> None:
         argument_spec={
             "haproxy": {"type": "path", "default": "/etc/haproxy/haproxy.cfg"},
             "keepalived": {"type": "path", "default": "/etc/keepalived/keepalived.conf"},
+            "etcd": {"type": "path", "default": "/etc/kubernetes/manifests/etcd.yaml"},
         },
         supports_check_mode=True,
     )
+    haproxy, keepalived, etcd = (Path(module.params[name]) for name in ("haproxy", "keepalived", "etcd"))
+    timings: dict[str, Any] = {}
     try:
-        timings = of_haproxy(Path(module.params["haproxy"]).read_text(encoding="utf-8"))
-        timings.update(of_keepalived(Path(module.params["keepalived"]).read_text(encoding="utf-8")))
+        if etcd.exists():
+            timings.update(of_etcd(etcd.read_text(encoding="utf-8")))
+        if not timings or haproxy.exists() or keepalived.exists():
+            timings.update(of_haproxy(haproxy.read_text(encoding="utf-8")))
+            timings.update(of_keepalived(keepalived.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"the timings cannot be read: {error}")
     shown = run(["systemctl", "show", "--property=Restart,RestartUSec", "keepalived.service"]).stdout

@@ -196,6 +196,7 @@ def test_a_new_cluster() -> None:
     assert made["containerd"]["source"] == "repository" and made["containerd"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
     assert made["kubeadm"]["cert_sans"] == ["api.lab.test", "198.18.64.10"]
     assert made["kubeadm"]["kubelet_config"] == {"cgroupDriver": "systemd"} and made["kubeadm"]["ignore_preflight_errors"] == []
+    assert made["kubeadm"]["etcd_extra_args"] == []
     assert made["pod_network"]["kind"] == "calico" and made["warnings"] == []
     assert made["summary"][0] == "cp1 initialises the cluster, Kubernetes 1.37.2"
 
@@ -593,6 +594,7 @@ REFUSED = [
     ("checks that are too quick", {"inputs": {"cluster_proxy_check_interval": 20}}, "cluster_proxy_check_interval", "too small for a TLS handshake"),
     ("no budget", {"inputs": {"cluster_failover_budget": 0}}, "cluster_failover_budget", "0 is no time"),
     ("text for a budget", {"inputs": {"cluster_failover_budget": "1 s"}}, "cluster_failover_budget", "write a number without quotes"),
+    ("an election before the heartbeats", {"inputs": {"cluster_etcd_election_timeout": 400}}, "cluster_etcd_election_timeout", "from 500 to 50000"),
     ("adverts between the steps", {"inputs": {"cluster_vrrp_advert_interval": 105}}, "cluster_vrrp_advert_interval", "in steps of ten"),
     ("a certificate without its key", {"inputs": {"cluster_proxy_check_certificate": "not-for-print"}}, "cluster_proxy_check_certificate", "with its key"),
     ("a number for a certificate", {"inputs": {"cluster_proxy_check_certificate": 7}}, "cluster_proxy_check_certificate", "is not a text"),
@@ -939,6 +941,11 @@ def test_a_listener_on_another_address_leaves_the_statistics_alone() -> None:
 )
 def test_systems_that_are_supported(identity: str, version: str) -> None:
     assert plan(found=systems(identity, version))["initialise"]
+
+
+def test_a_sooner_election() -> None:
+    made = plan(inputs={"cluster_etcd_election_timeout": 600})
+    assert made["kubeadm"]["etcd_extra_args"] == [{"name": "election-timeout", "value": "600"}]
 
 
 def test_the_page_about_the_inputs_is_current() -> None:

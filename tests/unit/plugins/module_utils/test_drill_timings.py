@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import milliseconds, of_haproxy, of_keepalived, systemd_milliseconds, together
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import milliseconds, of_etcd, of_haproxy, of_keepalived, systemd_milliseconds, together
 from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "drill"
@@ -71,6 +71,16 @@ def test_haproxy(text: str, expected: dict[str, Any]) -> None:
 )
 def test_keepalived(text: str, expected: dict[str, Any]) -> None:
     assert of_keepalived(text) == expected
+
+
+def test_etcd() -> None:
+    text = read("etcd.yaml")
+    assert of_etcd(text) == {"etcd_heartbeat": 100, "etcd_election": 600}
+    assert of_etcd(text.replace("--election-timeout=600", "--election-timeout=5000").replace("- etcd\n", "- etcd\n    - --heartbeat-interval=250\n")) == {
+        "etcd_heartbeat": 250,
+        "etcd_election": 5000,
+    }
+    assert of_etcd(text.replace("    - --election-timeout=600\n", "")) == {"etcd_heartbeat": 100, "etcd_election": 1000}
 
 
 @pytest.mark.parametrize(("text", "expected"), [("150", 150), ("150ms", 150), ("5s", 5000), ("4h", 14_400_000), ("5000us", 5)])
