@@ -75,12 +75,12 @@ def test_keepalived(text: str, expected: dict[str, Any]) -> None:
 
 def test_etcd() -> None:
     text = read("etcd.yaml")
-    assert of_etcd(text) == {"etcd_heartbeat": 100, "etcd_election": 600}
-    assert of_etcd(text.replace("--election-timeout=600", "--election-timeout=5000").replace("- etcd\n", "- etcd\n    - --heartbeat-interval=250\n")) == {
+    assert of_etcd(text) == {"etcd_heartbeat": 100, "etcd_election": 500}
+    assert of_etcd(text.replace("--election-timeout=500", "--election-timeout=5000").replace("- etcd\n", "- etcd\n    - --heartbeat-interval=250\n")) == {
         "etcd_heartbeat": 250,
         "etcd_election": 5000,
     }
-    assert of_etcd(text.replace("    - --election-timeout=600\n", "")) == {"etcd_heartbeat": 100, "etcd_election": 1000}
+    assert of_etcd(text.replace("    - --election-timeout=500\n", "")) == {"etcd_heartbeat": 100, "etcd_election": 1000}
 
 
 @pytest.mark.parametrize(("text", "expected"), [("150", 150), ("150ms", 150), ("5s", 5000), ("4h", 14_400_000), ("5000us", 5)])

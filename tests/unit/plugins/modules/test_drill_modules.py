@@ -155,7 +155,7 @@ def test_timings_are_read_from_files(monkeypatch: pytest.MonkeyPatch, capsys: py
     with patch_module_args({"haproxy": "/no/such/file", "keepalived": "/no/such/file", "etcd": str(FIXTURES / "etcd.yaml")}), pytest.raises(SystemExit):
         module.main()
     timings = json.loads(capsys.readouterr().out)["timings"]
-    assert timings == {"etcd_heartbeat": 100, "etcd_election": 600, "keepalived_restart": 100}
+    assert timings == {"etcd_heartbeat": 100, "etcd_election": 500, "keepalived_restart": 100}
     nothing = dict.fromkeys(("haproxy", "keepalived", "etcd"), "/no/such/file")
     for found in ({}, {"haproxy": str(FIXTURES / "haproxy.cfg"), "etcd": str(FIXTURES / "etcd.yaml")}):
         with patch_module_args({**nothing, **found}), pytest.raises(SystemExit):
