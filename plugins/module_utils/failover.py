@@ -27,7 +27,9 @@ The watcher of the role haproxy
     only makes the holder less than the next one, who then waits as if it had heard nothing (`lets_go` is false).
 etcd
     A follower calls an election when it has heard nothing for one to two election time-outs (raft draws it anew each time), counted in
-    ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget.
+    ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget. The API server beside
+    the member that is gone has no other one, and goes on taking its share of the writes until it says that it is not ready: what it says of
+    etcd may be a second old, and a probe has two (newETCD3Check and etcd-readycheck-timeout of k8s.io/apiserver).
 """
 
 from __future__ import annotations
@@ -71,6 +73,8 @@ class Timings:
     settling: int = _input(2000, "the settling time of proxy-state")
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")
+    etcd_said: int = _input(1000, "the age of what /readyz says of etcd")
+    etcd_probe: int = _input(2000, "etcd-readycheck-timeout of kube-apiserver")
     reaction: int = _input(50, "what machines need to do anything at all")
 
     @classmethod
@@ -218,6 +222,14 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         Term("a heartbeat", timings.etcd_heartbeat, ("etcd_heartbeat",)),
         _reaction(timings),
     )
+    alone = (
+        Term("nobody reads that its API server is not ready", 0.0 if timings.reads_answers else math.inf, ("reads_answers",)),
+        Term("age of what that says of etcd", timings.etcd_said, ("etcd_said",)),
+        Term("time-out of its probe", timings.etcd_probe, ("etcd_probe",)),
+        Term("check interval", timings.check_interval, ("check_interval",)),
+        _reaction(timings),
+    )
+    written = max(election, alone, key=_total)
     # The address stays on the interface and works; at worst the new keepalived takes it off first and the successor waits for its time.
     restarted = max(silence, (Term("restart", timings.keepalived_restart, ("keepalived_restart",)), _reaction(timings)), key=_total)
     event = (_takes_over(timings), _reaction(timings)) if timings.lets_go else silence
@@ -248,8 +260,8 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         WorstCase("vrrp_blocked", "its adverts are missing, and there are two holders", (_reaction(timings), again)),
         WorstCase("holder_rebooted", "its adverts are missing; where it takes the address back, its proxy has settled", (*vanished, early)),
         WorstCase("holder_drained", "it asks the next one to take the address, and only then lets go", (_reaction(timings),)),
-        WorstCase("etcd_leader_killed", "a follower hears no heartbeat and calls an election", election, budgeted=False),
-        WorstCase("etcd_leader_frozen", "a follower hears no heartbeat and calls an election", election, budgeted=False),
+        WorstCase("etcd_leader_killed", "a follower calls an election; the API server beside the leader says that it is not ready", written, budgeted=False),
+        WorstCase("etcd_leader_frozen", "a follower calls an election; the API server beside the leader says that it is not ready", written, budgeted=False),
     ]
 
 

@@ -84,8 +84,10 @@ def test_every_fault_has_one_row() -> None:
         # Back 100 ms after its start, it would still send to servers that its checks take 270 ms to find out about.
         (dataclasses.replace(SOUND, settling=100), "holder_rebooted", 397 + 170),
         (SOUND, "holder_drained", 50),
-        (SOUND, "etcd_leader_killed", 2 * 1000 + 100 + 50),
-        (SOUND, "etcd_leader_frozen", 2 * 1000 + 100 + 50),
+        (SOUND, "etcd_leader_killed", 1000 + 2000 + 100 + 50),
+        (SOUND, "etcd_leader_frozen", 1000 + 2000 + 100 + 50),
+        (dataclasses.replace(SOUND, etcd_election=2000), "etcd_leader_killed", 2 * 2000 + 100 + 50),
+        (GUIDE, "etcd_leader_killed", math.inf),
         # VRRP version 2: whole seconds, and a skew that no advert shortens.
         (dataclasses.replace(SOUND, vrrp_version=2, advert=1000, priorities=(250, 250, 250)), "holder_cut_off", 3000 + 24 + 50),
         # Nobody takes over from the only one; with two there is one successor.
@@ -181,6 +183,8 @@ WAITS = [
     "watch_command",
     "etcd_heartbeat",
     "etcd_election",
+    "etcd_said",
+    "etcd_probe",
     "reaction",
 ]
 TIMINGS = st.builds(
