@@ -70,6 +70,7 @@ class Timings:
     watch_pause: int = _input(100, "PAUSE of proxy-state")
     watch_timeout: int = _input(600, "TIMEOUT of proxy-state")
     watch_command: int = _input(100, "COMMAND_TIMEOUT of proxy-state")
+    watch_silent: int = _input(1000, "SILENT of proxy-state")
     settling: int = _input(2000, "the settling time of proxy-state")
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")
@@ -214,6 +215,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
     early = Term("back before its checks are done", max(0.0, _total(hung) - timings.settling), ("settling", "check_interval", "check_timeout", "check_fall"))
     sessions = (
         *_marked_down(timings, answers_handshakes=True, kind="dead"),
+        Term("patience of the watcher", timings.watch_silent, ("watch_silent",)),
         Term("pause of the watcher", timings.watch_pause, ("watch_pause",)),
         Term("nobody shuts its connections", 0.0 if timings.shuts_sessions else math.inf, ("shuts_sessions",)),
     )
@@ -252,7 +254,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         WorstCase("keepalived_killed", "systemd starts it again, or its adverts are missing", restarted),
         WorstCase("api_server_killed", "connections are refused and tried on another one", (_reaction(timings),)),
         WorstCase("api_server_hung", "a check times out", hung),
-        WorstCase("api_server_hung_watches", f"{timings.dead_fall} checks time out, and its connections are shut", sessions),
+        WorstCase("api_server_hung_watches", f"{timings.dead_fall} checks time out, and its connections are shut", sessions, budgeted=False),
         WorstCase("holder_powered_off", "its adverts are missing", vanished),
         WorstCase("holder_frozen", "its adverts are missing; checks of its API server time out", frozen),
         WorstCase("holder_cut_off", "its adverts are missing", vanished),
