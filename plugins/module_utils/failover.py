@@ -28,8 +28,8 @@ The watcher of the role haproxy
 etcd
     A follower calls an election when it has heard nothing for one to two election time-outs (raft draws it anew each time), counted in
     ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget. The API server beside
-    the member that is gone has no other one, and goes on taking its share of the writes until it says that it is not ready: what it says of
-    etcd may be a second old, and a probe has two (newETCD3Check and etcd-readycheck-timeout of k8s.io/apiserver).
+    the member that is gone has no other one, and goes on taking writes (all of them, where it has the fewest connections) until it says that it
+    is not ready: what it says of etcd may be a second old, and a probe has two (newETCD3Check and etcd-readycheck-timeout of k8s.io/apiserver).
 """
 
 from __future__ import annotations
