@@ -234,7 +234,7 @@ SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY
             # Servers notice one after the other that etcd has no quorum, and that it has one again.
             [rows(patient=patient, living=ALL, check=SAYS_NO) for patient in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [], id="no quorum of etcd, for a while",
         ),
-        pytest.param([lives(*MOST), "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
+        pytest.param([lives(*MOST), "", "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
     ],
 )  # fmt: skip
 def test_connections_of_useless_servers_are_shut(

@@ -161,8 +161,8 @@ def test_what_was_measured_is_never_more_than_what_is_computed(row: dict[str, An
     if case.budgeted:
         assert 1000 * row["worst"] <= failover.measurable(case, 50) + LATE
     else:
-        # Of writes, of which there are two a second.
-        assert 1000 * row["stalled"] <= failover.measurable(case, 500) + LATE
+        # Of writes, of which one may just have been before.
+        assert 1000 * row["stalled"] <= case.milliseconds + 500 + LATE
     assert row["lost_writes"] == 0
 
 
