@@ -583,6 +583,10 @@ REFUSED = [
         "api_server_hung can cost 1.05 s, and the budget is 1 s; lower cluster_proxy_check_timeout and cluster_proxy_check_interval",
     ),
     (
+        "dead servers found too late for the budget", {"inputs": {"cluster_proxy_dead_fall": 5}}, "cluster_failover_budget",
+        "api_server_hung_watches can cost 1.8 s, and the budget is 1 s; lower cluster_proxy_dead_timeout, cluster_proxy_dead_fall",
+    ),
+    (
         "a budget smaller than what no input changes", {"inputs": {"cluster_failover_budget": 0.04}}, "cluster_failover_budget",
         "api_server_killed can cost 0.05 s, and the budget is 0.04 s; raise the budget",
     ),
