@@ -7,8 +7,8 @@ The drill runs this on a node, by itself (see drill_background): it is given its
 alone. It writes one JSON list a line, the first member of which says what it is:
 
     ["b", t]                begun: its object is made, and all that follows is measured
-    ["r", start, end, why]  a new TLS connection and what was read over it; why it failed, or null; in that case it was repeated once,
-                            and a fifth member says why that failed too, or null
+    ["r", start, end, why]  a new TLS connection and what was read over it; why it failed, or null; where it did, it was repeated once after
+                            RETRY_AFTER, and a fifth member says why that failed too, or null
     ["w", start, end, why, n]  write number n
     ["o", t]                the watch is open
     ["v", t, n]             the watch told of write number n
@@ -42,6 +42,8 @@ LINE = 1 << 20
 # How long it tries to make its object, to read it at the end, and to take it away.
 PATIENCE = 15.0
 REOPEN = 0.1
+# Seconds that client-go waits before it repeats a request that met a broken connection (rest/with_retry.go: its Retry-After is "1").
+RETRY_AFTER = 1.0
 LOOK = 0.02
 
 
@@ -232,6 +234,7 @@ class Client:
             self.record("r", start, self.now(), None)
         else:
             end = self.now()
+            await asyncio.sleep(RETRY_AFTER)
             self.record("r", start, end, failed, await self._read_once())
 
     async def _read_once(self) -> Optional[str]:
@@ -277,7 +280,7 @@ class Client:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), max(wait, 0.001))
         if running:
-            await asyncio.wait(running, timeout=2 * self.timeout + 1)
+            await asyncio.wait(running, timeout=2 * self.timeout + RETRY_AFTER + 1)
 
     async def watch(self) -> None:
         """Hold a watch open. It is opened again at once where it broke, from the last event it told of, as clients do."""

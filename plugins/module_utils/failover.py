@@ -28,7 +28,7 @@ The watcher of the role haproxy
 etcd
     A follower calls an election when it has heard nothing for one to two election time-outs (raft draws it anew each time), counted in
     ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget. The API server beside
-    the member that is gone has no other one, and goes on taking writes (all of them, where it has the fewest connections) until it says that it
+    the member that is gone has no other one, and goes on taking writes (each third one, as HAProxy takes servers in turn) until it says that it
     is not ready: what it says of etcd may be a second old, and a probe has two (newETCD3Check and etcd-readycheck-timeout of k8s.io/apiserver).
 """
 
@@ -70,7 +70,7 @@ class Timings:
     watch_pause: int = _input(100, "PAUSE of proxy-state")
     watch_timeout: int = _input(600, "TIMEOUT of proxy-state")
     watch_command: int = _input(100, "COMMAND_TIMEOUT of proxy-state")
-    watch_silent: int = _input(1000, "SILENT of proxy-state")
+    watch_silent: int = _input(2000, "SILENT of proxy-state")
     settling: int = _input(2000, "the settling time of proxy-state")
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")

@@ -38,8 +38,8 @@ TIMEOUT = 0.6
 # HAProxy's socket answers as quickly, or HAProxy hangs, which its monitor tells.
 COMMAND_TIMEOUT = 0.1
 # An API server that does not answer may only be busy, and what is cut off then was not lost: with every processor kept busy for ten minutes, 41 of 44
-# that HAProxy found dead answered again within this time.
-SILENT = 1.0
+# that HAProxy found dead answered again within a second, and requests failed since the connections of one that did not were shut.
+SILENT = 2.0
 # An API server that says it is not ready may only lack an etcd with a leader, like all the others: they say so within a second of each other.
 UNREADY = 3.0
 BACKENDS = ("api_servers", "patient_api_servers", "living_api_servers", "unchecked_api_servers")

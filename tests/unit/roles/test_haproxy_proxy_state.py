@@ -223,10 +223,10 @@ SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        pytest.param([lives(*MOST)] * 2, [], id="a silent one: not yet"),
-        pytest.param([lives(*MOST)] * 5, SHUT_CP2, id="one that is silent for a second, and once"),
-        pytest.param([lives(*MOST), lives(*MOST), lives(*ALL)] * 2, [], id="one that is only busy"),
-        pytest.param([*[lives(*MOST)] * 3, lives(*ALL), *[lives(*MOST)] * 3], SHUT_CP2 * 2, id="each time"),
+        pytest.param([lives(*MOST)] * 4, [], id="a silent one: not yet"),
+        pytest.param([lives(*MOST)] * 7, SHUT_CP2, id="one that is silent for two seconds, and once"),
+        pytest.param([*[lives(*MOST)] * 4, lives(*ALL)] * 2, [], id="one that is only busy"),
+        pytest.param([*[lives(*MOST)] * 5, lives(*ALL), *[lives(*MOST)] * 5], SHUT_CP2 * 2, id="each time"),
         pytest.param([rows(patient=MOST, living=ALL, check=SAYS_NO)] * 6, [], id="one that says it is not ready: not yet"),
         pytest.param([rows(patient=MOST, living=ALL, check=SAYS_NO)] * 7, SHUT_CP2, id="one that goes on saying so"),
         pytest.param([lives("DOWN", "DOWN", "DOWN")] * 3, [], id="where none is of use, connections are well where they are"),
@@ -234,7 +234,7 @@ SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY
             # Servers notice one after the other that etcd has no quorum, and that it has one again.
             [rows(patient=patient, living=ALL, check=SAYS_NO) for patient in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [], id="no quorum of etcd, for a while",
         ),
-        pytest.param([lives(*MOST), "", "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
+        pytest.param([lives(*MOST), "", "", "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
     ],
 )  # fmt: skip
 def test_connections_of_useless_servers_are_shut(

@@ -66,7 +66,7 @@ def test_every_fault_has_one_row() -> None:
         (dataclasses.replace(GUIDE, reads_answers=True), "api_server_hung", 2000 + 3 * 2000 + 2 * 2000 + 50),
         (GUIDE, "api_server_hung", math.inf),
         (GUIDE, "holder_frozen", math.inf),
-        (SOUND, "api_server_hung_watches", 300 + 2 * 250 + 25 + 50 + 1000 + 100),
+        (SOUND, "api_server_hung_watches", 300 + 2 * 250 + 25 + 50 + 2000 + 100),
         (GUIDE, "api_server_hung_watches", math.inf),
         (SOUND, "holder_powered_off", 300 + 47 + 50),
         (dataclasses.replace(SOUND, redispatch=False, check_fall=3), "holder_powered_off", 100 + 3 * 100 + 2 * 25 + 50),
