@@ -18,6 +18,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs impo
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
     API_SERVER_PORT,
     MEMBERS,
+    ETCD_HEALTH_PORT,
     MONITOR_PORT,
     STATISTICS_PORT,
     Host,
@@ -293,6 +294,7 @@ def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
         )
     for proxy in situation.proxies:
         taken = {STATISTICS_PORT: "HAProxy's statistics page", MONITOR_PORT: "HAProxy's monitor"}
+        taken.update({ETCD_HEALTH_PORT: "HAProxy's word of etcd"} if situation.proxies_have_etcd else {})
         taken.update(NODE_PORTS if proxy.node else {})
         taken.update(CONTROL_PLANE_PORTS if proxy.control_plane else {})
         if port in taken:
@@ -309,6 +311,7 @@ def check_ports(situation: Situation) -> Iterator[Problem]:
         expected = {**(NODE_PORTS if host.node else {}), **(CONTROL_PLANE_PORTS if host.control_plane else {})}
         # Where HAProxy listens; the endpoint's port is on every address.
         proxied = {situation.endpoint_port: "", STATISTICS_PORT: host.inputs.statistics_address or str(host.address), MONITOR_PORT: "127.0.0.1"} if host in situation.proxies else {}
+        proxied.update({ETCD_HEALTH_PORT: str(host.address)} if host in situation.proxies and situation.proxies_have_etcd else {})
         taken: dict[int, str] = {}
         for listener in host.found["listening"] if host.found and host.in_run else []:
             port, process = listener["port"], listener["process"]

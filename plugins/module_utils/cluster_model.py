@@ -23,6 +23,7 @@ MEMBERS: tuple[State, ...] = ("control_plane", "worker")
 API_SERVER_PORT = 6443
 STATISTICS_PORT = 1080
 MONITOR_PORT = 16444
+ETCD_HEALTH_PORT = 16445
 
 
 class Listener(TypedDict):
@@ -258,6 +259,11 @@ class Situation:
     @property
     def endpoint_port(self) -> int:
         return self.endpoint_type.port if self.inputs.endpoint_port is None else self.inputs.endpoint_port
+
+    @property
+    def proxies_have_etcd(self) -> bool:
+        """Whether every API server has a proxy of its own beside it, which can tell the others of the etcd there."""
+        return self.endpoint_type.vrrp and {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}
 
     @property
     def proxy_timings(self) -> ProxyTimings:

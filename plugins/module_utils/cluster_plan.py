@@ -14,6 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint im
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, read_inputs
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
     API_SERVER_PORT,
+    ETCD_HEALTH_PORT,
     MONITOR_PORT,
     STATISTICS_PORT,
     Host,
@@ -92,6 +93,7 @@ class Proxy(TypedDict):
     owns_first: bool
     vip_prefix: str
     statistics_address: str
+    etcd_address: str
 
 
 class Backend(TypedDict):
@@ -109,6 +111,7 @@ class Vrrp(TypedDict):
     advert_interval: int
     state_file: str
     monitor_port: int
+    etcd_port: int
 
 
 class Statistics(TypedDict):
@@ -291,6 +294,7 @@ def _proxies(situation: Situation) -> dict[str, Proxy]:
             owns_first=position == 0,
             vip_prefix=f"{situation.endpoint_address}/{carrier[2].prefixlen}" if carrier else "",
             statistics_address=proxy.inputs.statistics_address or str(proxy.address),
+            etcd_address=str(proxy.address) if situation.proxies_have_etcd else "",
         )
     return proxies
 
@@ -415,6 +419,7 @@ def make_plan(request: Request) -> Plan:
             advert_interval=inputs.vrrp_advert_interval,
             state_file=PROXY_STATE_FILE if situation.endpoint_type.vrrp else "",
             monitor_port=MONITOR_PORT,
+            etcd_port=ETCD_HEALTH_PORT,
         ),
         statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
         kubernetes=Kubernetes(

@@ -12,6 +12,8 @@ SECTIONS = ("global", "defaults", "frontend", "backend", "listen", "peers", "use
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
 # The backend of the role haproxy by which its watcher finds servers from which it takes all connections.
 PATIENT = "patient_api_servers"
+# The one by which it learns whether the etcd of its host lives, and tells the others.
+ETCD = "etcd"
 # HAProxy's own, where its configuration says nothing.
 CHECK_INTERVAL, CHECK_FALL = 2000, 3
 SYSTEMD_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0}
@@ -72,6 +74,7 @@ def of_haproxy(text: str) -> dict[str, Any]:
         "connect_timeout": first.get("connect", checks["check_interval"]),
         "redispatch": bool(first.get("redispatch")),
         "reads_answers": bool(first["reads"]),
+        "etcd_asked": any(one["name"] == ETCD for one in found),
         "shuts_sessions": patient is not None or bool(first["shuts"]),
     }
 
@@ -111,7 +114,7 @@ def together(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in host.items():
             if name == "priority":
                 priorities.append(value)
-            elif name in ("redispatch", "vrrp_version", "reads_answers", "watched", "lets_go", "shuts_sessions", "settling"):
+            elif name in ("redispatch", "vrrp_version", "reads_answers", "watched", "lets_go", "shuts_sessions", "etcd_asked", "settling"):
                 merged[name] = min(merged.get(name, value), value)
             else:
                 merged[name] = max(merged.get(name, value), value)

@@ -30,6 +30,7 @@ etcd
     ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget. The API server beside
     the member that is gone has no other one, and goes on taking writes (each third one, as HAProxy takes servers in turn) until it says that it
     is not ready: what it says of etcd may be a second old, and a probe has two (newETCD3Check and etcd-readycheck-timeout of k8s.io/apiserver).
+    Where the proxies are the control planes each asks the etcd of its host, and the others ask it in the same check (`etcd_asked`).
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Timings:
     settling: int = _input(2000, "the settling time of proxy-state")
     etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
     etcd_election: int = _input(1000, "election-timeout of etcd")
+    etcd_asked: bool = _input(True, "haproxy_etcd_address")
     etcd_said: int = _input(1000, "the age of what /readyz says of etcd")
     etcd_probe: int = _input(2000, "etcd-readycheck-timeout of kube-apiserver")
     reaction: int = _input(50, "what machines need to do anything at all")
@@ -231,10 +233,14 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         Term("a heartbeat", timings.etcd_heartbeat, ("etcd_heartbeat",)),
         _reaction(timings),
     )
+    noticed = (
+        (Term("its proxy's check of etcd", timings.check_interval, ("check_interval",)), Term("time-out of that", timings.check_timeout, ("check_timeout",)))
+        if timings.etcd_asked
+        else (Term("age of what its API server says of etcd", timings.etcd_said, ("etcd_said",)), Term("time-out of its probe", timings.etcd_probe, ("etcd_probe",)))
+    )
     alone = (
         Term("nobody reads that its API server is not ready", 0.0 if timings.reads_answers else math.inf, ("reads_answers",)),
-        Term("age of what that says of etcd", timings.etcd_said, ("etcd_said",)),
-        Term("time-out of its probe", timings.etcd_probe, ("etcd_probe",)),
+        *noticed,
         Term("check interval", timings.check_interval, ("check_interval",)),
         _reaction(timings),
     )
@@ -271,8 +277,8 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
         WorstCase("vrrp_blocked", "its adverts are missing, and there are two holders", (_reaction(timings), again)),
         WorstCase("holder_rebooted", "its adverts are missing; where it takes the address back, its proxy has settled", (*vanished, early)),
         WorstCase("holder_drained", "it asks the next one to take the address, and only then lets go", (_reaction(timings),)),
-        WorstCase("etcd_leader_killed", "a follower calls an election; the API server beside the leader says that it is not ready", written, budgeted=False),
-        WorstCase("etcd_leader_frozen", "a follower calls an election; the API server beside the leader says that it is not ready", written, budgeted=False),
+        WorstCase("etcd_leader_killed", "a follower calls an election; what is beside the leader says so", written, budgeted=False),
+        WorstCase("etcd_leader_frozen", "a follower calls an election; what is beside the leader says so", written, budgeted=False),
     ]
 
 

@@ -148,7 +148,8 @@ plan:
     proxies:
       description:
         - By host that serves the endpoint, its C(address) for VRRP, the C(listen_address) of HAProxy, the C(interface) of the virtual IP, C(vip_prefix), the C(peers),
-          the C(priority), C(owns_first), and C(statistics_address), where its statistics page listens.
+          the C(priority), C(owns_first), C(statistics_address), where its statistics page listens, and C(etcd_address), where it tells the others of
+          its etcd; empty where proxies have none.
       type: dict
     failover_budget:
       description: Seconds that a fault of the endpoint may cost.

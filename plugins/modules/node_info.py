@@ -160,7 +160,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import a
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server
 
 ROOT = Path("/")
-PORTS = frozenset({6443, 16443, 1080, 10248, 10249, 10250, 10256, 10257, 10259, 2379, 2380})
+PORTS = frozenset({6443, 16443, 16445, 1080, 10248, 10249, 10250, 10256, 10257, 10259, 2379, 2380})
 VERSIONS = {
     "containerd": ["containerd", "--version"],
     "kubelet": ["kubelet", "--version"],

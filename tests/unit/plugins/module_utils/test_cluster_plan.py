@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ def test_a_new_cluster() -> None:
         "owns_first": True,
         "vip_prefix": "198.18.64.10/24",
         "statistics_address": "198.18.64.11",
+        "etcd_address": "198.18.64.11",
     }
     assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (137, False), (74, False)]
     assert made["kubernetes"]["version"] == "1.37.2" and made["kubernetes"]["minor"] == "1.37" and made["kubernetes"]["source"] == "packages"
@@ -199,6 +201,13 @@ def test_a_new_cluster() -> None:
     assert made["kubeadm"]["etcd_extra_args"] == []
     assert made["pod_network"]["kind"] == "calico" and made["warnings"] == []
     assert made["summary"][0] == "cp1 initialises the cluster, Kubernetes 1.37.2"
+
+
+@pytest.mark.parametrize(("proxies", "told"), [((), True), (CONTROL_PLANES, True), (("cp1", "cp2"), False), (("lb1", "lb2"), False)])
+def test_proxies_tell_of_etcd_where_each_control_plane_is_one(proxies: Sequence[str], told: bool) -> None:
+    made = plan(proxies=proxies)
+    assert {host for host, proxy in made["proxies"].items() if proxy["etcd_address"]} == (set(CONTROL_PLANES) if told else set())
+    assert made["vrrp"]["etcd_port"] == 16445
 
 
 def test_the_plan_is_json_and_has_no_secret() -> None:
@@ -699,8 +708,10 @@ REFUSED = [
     ("API server's port on control planes", {"inputs": {"cluster_endpoint_port": 6443}}, "cluster_endpoint_port", "belongs to kube-apiserver"),
     ("statistics' port", {"inputs": {"cluster_endpoint_port": 1080}, "proxies": ("lb1",)}, "cluster_endpoint_port", "statistics page"),
     ("monitor's port", {"inputs": {"cluster_endpoint_port": 16444}}, "cluster_endpoint_port", "monitor"),
+    ("the port of what etcd says", {"inputs": {"cluster_endpoint_port": 16445}}, "cluster_endpoint_port", "HAProxy's word of etcd"),
     # Ports taken.
     ("endpoint's port taken", {"found": on("cp2", 16443, "nginx", "127.0.0.1")}, "cp2", "port 16443, which HAProxy needs, is taken by nginx"),
+    ("the port of what etcd says taken", {"found": on("cp2", 16445, "squid")}, "cp2", "port 16445, which HAProxy needs, is taken by squid"),
     ("statistics' port taken", {"found": on("cp2", 1080, "squid")}, "cp2", "port 1080"),
     ("API server's port taken", {"found": on("cp2", 6443, "k3s-server")}, "cp2", "which kube-apiserver needs, is taken by k3s-server"),
     ("API server's port taken by one without a name", {"found": on("cp2", 6443, None)}, "cp2", "is taken by another process"),

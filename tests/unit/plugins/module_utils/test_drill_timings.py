@@ -33,7 +33,7 @@ def read(name: str) -> str:
             read("haproxy_guide.cfg"),
             {
                 "check_interval": 2000, "check_fast_interval": 2000, "check_timeout": 10000, "check_fall": 3, "connect_timeout": 5000, "redispatch": True,
-                "dead_interval": 2000, "dead_timeout": 10000, "dead_fall": 3, "shuts_sessions": False, "reads_answers": True,
+                "dead_interval": 2000, "dead_timeout": 10000, "dead_fall": 3, "shuts_sessions": False, "reads_answers": True, "etcd_asked": False,
             },
         ),
         # Settings of another section do not count; those of a server do.
@@ -41,7 +41,7 @@ def read(name: str) -> str:
             "defaults\n timeout connect 1s\nbackend a\n timeout check 9s\n server x 192.0.2.1:80\nbackend b\n server y 192.0.2.1:80 check inter 1s fall 2\n",
             {
                 "check_interval": 1000, "check_fast_interval": 1000, "check_timeout": 1000, "check_fall": 2, "connect_timeout": 1000, "redispatch": False,
-                "dead_interval": 1000, "dead_timeout": 1000, "dead_fall": 2, "shuts_sessions": False, "reads_answers": False,
+                "dead_interval": 1000, "dead_timeout": 1000, "dead_fall": 2, "shuts_sessions": False, "reads_answers": False, "etcd_asked": False,
             },
         ),
         ("backend a\n server x 192.0.2.1:80 # check\n", {}),

@@ -21,7 +21,7 @@ SOUND = Timings()
 # The guide's: VRRP of whole seconds, a script that takes 30 s to notice, weights that let nobody go, HAProxy's own timings.
 GUIDE = Timings(
     advert=1000, priorities=(100, 100, 100), vrrp_version=2, check_interval=2000, check_fast_interval=2000, check_timeout=2000, check_fall=3,
-    dead_interval=2000, dead_timeout=2000, shuts_sessions=False, connect_timeout=5000, told_late=30_000, lets_go=False, watched=False, reads_answers=False, settling=0,
+    dead_interval=2000, dead_timeout=2000, shuts_sessions=False, etcd_asked=False, connect_timeout=5000, told_late=30_000, lets_go=False, watched=False, reads_answers=False, settling=0,
 )  # fmt: skip
 
 FAULTS = [
@@ -84,8 +84,10 @@ def test_every_fault_has_one_row() -> None:
         # Back 100 ms after its start, it would still send to servers that its checks take 270 ms to find out about.
         (dataclasses.replace(SOUND, settling=100), "holder_rebooted", 397 + 170),
         (SOUND, "holder_drained", 50),
-        (SOUND, "etcd_leader_killed", 1000 + 2000 + 100 + 50),
-        (SOUND, "etcd_leader_frozen", 1000 + 2000 + 100 + 50),
+        (dataclasses.replace(SOUND, etcd_asked=False), "etcd_leader_killed", 1000 + 2000 + 100 + 50),
+        (dataclasses.replace(SOUND, etcd_asked=False), "etcd_leader_frozen", 1000 + 2000 + 100 + 50),
+        (SOUND, "etcd_leader_killed", 2 * 1000 + 100 + 50),
+        (dataclasses.replace(SOUND, etcd_election=100), "etcd_leader_frozen", 100 + 120 + 100 + 50),
         (dataclasses.replace(SOUND, etcd_election=2000), "etcd_leader_killed", 2 * 2000 + 100 + 50),
         (GUIDE, "etcd_leader_killed", math.inf),
         # VRRP version 2: whole seconds, and a skew that no advert shortens.
@@ -197,6 +199,7 @@ TIMINGS = st.builds(
     check_fall=st.integers(1, 20),
     dead_fall=st.integers(1, 20),
     shuts_sessions=st.booleans(),
+    etcd_asked=st.booleans(),
     settling=st.integers(0, 5000),
     vrrp_version=st.sampled_from([2, 3]),
     redispatch=st.booleans(),
