@@ -62,6 +62,7 @@ class Server:
         self.version = 1
         self.watchers: list[asyncio.StreamWriter] = []
         self.tokens: set[str] = set()
+        self.not_older_than: set[str] = set()
         self.refuse_reads = 0
         self.hang_reads = 0
         self.forget_write = ""
@@ -89,7 +90,9 @@ class Server:
         elif self.refuse_reads:
             self.refuse_reads -= 1
             return 503, b'{"message":"etcdserver: no leader"}'
-        return 200, json.dumps({"kind": "ConfigMap", "data": self.data}).encode()
+        elif "?resourceVersion=" in path:
+            self.not_older_than.add(path.partition("?resourceVersion=")[2])
+        return 200, json.dumps({"kind": "ConfigMap", "metadata": {"resourceVersion": str(self.version)}, "data": self.data}).encode()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -173,6 +176,8 @@ def test_a_server_that_is_well(certificate: tuple[Path, str]) -> None:
     assert found["deaf"] < 0.2
     assert [one[2] for one in of("v", records)] == list(range(1, found["writes"] + 1))
     assert server.tokens == {"Bearer whisper"}
+    # No cache is asked that may not know the object yet.
+    assert server.not_older_than == {"1"}
     assert server.deleted
     assert {one[2] for one in of("h", records)} == {"this node"}
     assert "whisper" not in json.dumps(records)
