@@ -26,7 +26,7 @@ def read(name: str) -> str:
             read("haproxy.cfg"),
             {
                 "check_interval": 100, "check_fast_interval": 25, "check_timeout": 120, "check_fall": 1, "connect_timeout": 200, "redispatch": True,
-                "dead_interval": 300, "dead_timeout": 250, "dead_fall": 2, "shuts_sessions": True, "reads_answers": True,
+                "dead_interval": 300, "dead_timeout": 250, "dead_fall": 2, "shuts_sessions": True, "reads_answers": True, "etcd_asked": True,
             },
         ),
         (
