@@ -17,8 +17,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest imp
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
     API_SERVER_PORT,
-    MEMBERS,
     ETCD_HEALTH_PORT,
+    MEMBERS,
     MONITOR_PORT,
     STATISTICS_PORT,
     Host,
