@@ -7,8 +7,8 @@ usage: proxy-state SOCKET MONITOR_PORT [FILE SETTLING_SECONDS [ADDRESS]]
 SOCKET is HAProxy's. It finds out itself which servers are of no use (patient_api_servers in haproxy.cfg), but can shut only connections that
 came by the same backend, and does not see whether there is another server for them. FILE is the one that keepalived watches:
 
-   1   serves, this host has ADDRESS, and most API servers have answered it for SETTLING_SECONDS: nobody else is to take it, whatever his
-       priority. A holder that was cut off, and found its own server alone, does not say so, and leaves the address to the new holder when it is back
+   1   serves, this host has ADDRESS, and most API servers answer it: nobody else is to take it, whatever his priority. A holder that was cut off,
+       and found its own server alone, no longer says so, and leaves the address to the new holder when it is back
    0   serves: has had a healthy API server for SETTLING_SECONDS
   -1   runs, but has no healthy API server, or not for long: any proxy that serves is better
 -254   does not answer: the address must go
@@ -146,6 +146,25 @@ def holds(address: bytes) -> bool:
     return False
 
 
+class Majority:
+    """Whether most API servers answer this host, and have for a while; and when they cease to, for another while.
+
+    Without the second, a holder whose checks were late for 0.2 s while another node booted, whose API server was not there yet, gave the address away.
+    """
+
+    def __init__(self, settling: float, now: float, known: bool) -> None:
+        """Start with what is known from before; `settling` is in seconds."""
+        self._settling, self._since, self._answer = settling, now, known
+
+    def look(self, known: dict[str, Server], now: float) -> bool:
+        """Return it, given the API servers as they are now."""
+        if (2 * sum(server.lives for server in known.values()) > len(known)) == self._answer:
+            self._since = now
+        elif now - self._since >= self._settling:
+            self._answer = not self._answer
+        return self._answer
+
+
 def worth(healthy: bool | None, known: int | None, settled: bool, holder: bool) -> int:
     """Return what to tell keepalived, given what it was told last."""
     if healthy is None:
@@ -197,10 +216,12 @@ def wait(link: socket.socket, seconds: float) -> None:
 def main(path: str, port: int, file: str = "", settling: float = 0, address: bytes = b"") -> None:
     """Watch HAProxy for ever."""
     link, idle = news(), Idle()
+    # Who said so goes on, also a watcher that was started again.
+    majority = Majority(settling, time.monotonic(), bool(file) and read(file) == HOLDS)
     told: int | None = None
     shut: set[str] = set()
     known_servers: dict[str, Server] = {}
-    healthy_since = most_since = time.monotonic()
+    healthy_since = time.monotonic()
     while True:
         # In this order: what HAProxy says is newer than what somebody wrote when it died.
         known = read(file) if file else None
@@ -211,12 +232,8 @@ def main(path: str, port: int, file: str = "", settling: float = 0, address: byt
         now = time.monotonic()
         if not healthy or known != told:
             healthy_since = now
-        most = 2 * sum(server.lives for server in known_servers.values()) > len(known_servers)
-        if not most:
-            most_since = now
-        # Who said so goes on, also a watcher that was started again.
-        keeps = most and (now - most_since >= settling or known == HOLDS)
-        told = worth(healthy, known, now - healthy_since >= settling, keeps and address != b"" and holds(address))
+        most = majority.look(known_servers, now)
+        told = worth(healthy, known, now - healthy_since >= settling, most and address != b"" and holds(address))
         if file and told != known:
             print(f"HAProxy {WORDS[told]}", flush=True)
             tell(file, told)

@@ -179,7 +179,10 @@ def lives(*statuses: str) -> str:
         pytest.param([lives("UP")] * 6, [True] * 6, SERVES, [SERVES] * 4 + [HOLDS] * 2, id="one of one is"),
         pytest.param([lives(*ALL)] * 2, [True] * 2, HOLDS, [HOLDS] * 2, id="a watcher that was started again"),
         pytest.param(
-            [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, HOLDS, [HOLDS, *[SERVES] * 5, *[HOLDS] * 2], id="cut off, and back: not at once",
+            [lives(*ALL), *[lives(*ONE)] * 6, *[lives(*ALL)] * 5], [True] * 12, HOLDS, [*[HOLDS] * 4, *[SERVES] * 6, *[HOLDS] * 2], id="cut off, and back: not at once",
+        ),
+        pytest.param(
+            [lives(*MOST), *[lives(*ONE)] * 3, *[lives(*MOST)] * 3, *[lives(*ONE)] * 3], [True] * 10, HOLDS, [HOLDS] * 10, id="a late answer while another one is gone",
         ),
         pytest.param([lives(*ALL), "", "# pxname,svn", lives(*ALL)], [True] * 4, HOLDS, [HOLDS] * 4, id="HAProxy does not say, or not all"),
         pytest.param(
