@@ -7,8 +7,8 @@ usage: proxy-state SOCKET MONITOR_PORT [FILE SETTLING_SECONDS [ADDRESS]]
 SOCKET is HAProxy's. It finds out itself which servers are of no use (patient_api_servers in haproxy.cfg), but can shut only connections that
 came by the same backend, and does not see whether there is another server for them. FILE is the one that keepalived watches:
 
-   1   serves, this host has ADDRESS, and most API servers answer it: nobody else is to take it, whatever his priority. A holder that was cut off,
-       and found its own server alone, no longer says so, and leaves the address to the new holder when it is back
+   1   serves, this host has ADDRESS, and has reached most API servers for SETTLING_SECONDS: nobody else is to take it, whatever his priority. A
+       holder that was cut off, and reached its own server alone, does not say so, and leaves the address to the new holder when it is back
    0   serves: has had a healthy API server for SETTLING_SECONDS
   -1   runs, but has no healthy API server, or not for long: any proxy that serves is better
 -254   does not answer: the address must go
@@ -42,6 +42,8 @@ COMMAND_TIMEOUT = 0.1
 SILENT = 2.0
 # An API server that says it is not ready may only lack an etcd with a leader, like all the others: they say so within a second of each other.
 UNREADY = 3.0
+# The results of HAProxy's checks that begin so are of hosts that did not answer, or refused (check_status in its management guide, chapter 9.1).
+UNREACHED = "L4"
 BACKENDS = ("api_servers", "patient_api_servers", "living_api_servers", "unchecked_api_servers")
 # RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of linux/rtnetlink.h: the kernel tells of every address that comes or goes.
 ADDRESSES = 0x10 | 0x100
@@ -73,8 +75,9 @@ def command(path: str, *words: str) -> str:
 class Server(NamedTuple):
     """An API server as HAProxy finds it."""
 
-    lives: bool
-    """It answers at all."""
+    reached: bool
+    """Its host answers, and the API server may hang or be late: while another host booted, a holder whose checks were late for half a second once
+    took itself for cut off, and gave the address away."""
     useful: bool
     """It is of use, be it slow or about to stop."""
     says_no: bool
@@ -85,15 +88,23 @@ def servers(statistics: str) -> dict[str, Server]:
     """Return the API servers in what HAProxy shows of its servers; none when it did not show all."""
     if not statistics.endswith("\n"):
         return {}
-    up: dict[str, dict[str, bool]] = {backend: {} for backend in BACKENDS}
-    said: dict[str, str] = {}
+    up: dict[tuple[str, str], bool] = {}
+    said: dict[tuple[str, str], str] = {}
     for row in csv.DictReader(statistics.removeprefix("# ").splitlines()):
-        if row["pxname"] in up:
-            up[row["pxname"]][row["svname"]] = not row["status"].startswith("DOWN")
-        if row["pxname"] == "patient_api_servers":
-            said[row["svname"]] = row["check_status"].lstrip("* ")
-    lives = up["living_api_servers"]
-    return {name: Server(lives.get(name, False), useful, said[name] == "L7STS") for name, useful in up["patient_api_servers"].items()}
+        key = row["pxname"], row["svname"]
+        up[key] = not row["status"].startswith("DOWN")
+        # A star is put before the last result while the next check is on its way.
+        said[key] = row["check_status"].lstrip("* ")
+    patient, living = BACKENDS[1:3]
+    return {
+        name: Server(
+            up.get((living, name), False) or not said.get((living, name), UNREACHED).startswith(UNREACHED),
+            up[patient, name],
+            said[patient, name] == "L7STS",
+        )
+        for backend, name in up
+        if backend == patient
+    }
 
 
 class Idle:
@@ -144,25 +155,6 @@ def holds(address: bytes) -> bool:
                     if kind == 20 and address in addresses(message):  # RTM_NEWADDR
                         return True
     return False
-
-
-class Majority:
-    """Whether most API servers answer this host, and have for a while; and when they cease to, for another while.
-
-    Without the second, a holder whose checks were late for 0.2 s while another node booted, whose API server was not there yet, gave the address away.
-    """
-
-    def __init__(self, settling: float, now: float, known: bool) -> None:
-        """Start with what is known from before; `settling` is in seconds."""
-        self._settling, self._since, self._answer = settling, now, known
-
-    def look(self, known: dict[str, Server], now: float) -> bool:
-        """Return it, given the API servers as they are now."""
-        if (2 * sum(server.lives for server in known.values()) > len(known)) == self._answer:
-            self._since = now
-        elif now - self._since >= self._settling:
-            self._answer = not self._answer
-        return self._answer
 
 
 def worth(healthy: bool | None, known: int | None, settled: bool, holder: bool) -> int:
@@ -216,12 +208,10 @@ def wait(link: socket.socket, seconds: float) -> None:
 def main(path: str, port: int, file: str = "", settling: float = 0, address: bytes = b"") -> None:
     """Watch HAProxy for ever."""
     link, idle = news(), Idle()
-    # Who said so goes on, also a watcher that was started again.
-    majority = Majority(settling, time.monotonic(), bool(file) and read(file) == HOLDS)
     told: int | None = None
     shut: set[str] = set()
     known_servers: dict[str, Server] = {}
-    healthy_since = time.monotonic()
+    healthy_since = most_since = time.monotonic()
     while True:
         # In this order: what HAProxy says is newer than what somebody wrote when it died.
         known = read(file) if file else None
@@ -232,8 +222,12 @@ def main(path: str, port: int, file: str = "", settling: float = 0, address: byt
         now = time.monotonic()
         if not healthy or known != told:
             healthy_since = now
-        most = majority.look(known_servers, now)
-        told = worth(healthy, known, now - healthy_since >= settling, most and address != b"" and holds(address))
+        most = 2 * sum(server.reached for server in known_servers.values()) > len(known_servers)
+        if not most:
+            most_since = now
+        # Who said so goes on, also a watcher that was started again.
+        keeps = most and (now - most_since >= settling or known == HOLDS)
+        told = worth(healthy, known, now - healthy_since >= settling, keeps and address != b"" and holds(address))
         if file and told != known:
             print(f"HAProxy {WORDS[told]}", flush=True)
             tell(file, told)
