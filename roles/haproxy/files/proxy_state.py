@@ -10,7 +10,8 @@ came by the same backend, and does not see whether there is another server for t
    1   serves, this host has ADDRESS, and has reached most API servers for SETTLING_SECONDS: nobody else is to take it, whatever his priority. A
        holder that was cut off, and reached its own server alone, does not say so, and leaves the address to the new holder when it is back
    0   serves: has had a healthy API server for SETTLING_SECONDS
-  -1   runs, but has no healthy API server, or not for long: any proxy that serves is better
+  -1   runs, but has no healthy API server, or not for long: any proxy that serves is better. Where most hosts answer, it said 0 or 1 for two seconds
+       more: while another host booted, all checks of a holder were late for half a second, and to move the address cost more than to wait
 -254   does not answer: the address must go
 
 Others may write there too (proxy-leaves does when HAProxy stops); what they wrote stands until HAProxy has shown for SETTLING_SECONDS
@@ -211,7 +212,7 @@ def main(path: str, port: int, file: str = "", settling: float = 0, address: byt
     told: int | None = None
     shut: set[str] = set()
     known_servers: dict[str, Server] = {}
-    healthy_since = most_since = time.monotonic()
+    healthy_since = most_since = served = time.monotonic()
     while True:
         # In this order: what HAProxy says is newer than what somebody wrote when it died.
         known = read(file) if file else None
@@ -220,11 +221,16 @@ def main(path: str, port: int, file: str = "", settling: float = 0, address: byt
             # One that did not answer in time has the servers that it had.
             known_servers = servers(command(path, "show stat -1 4 -1")) or known_servers
         now = time.monotonic()
-        if not healthy or known != told:
-            healthy_since = now
         most = 2 * sum(server.reached for server in known_servers.values()) > len(known_servers)
         if not most:
             most_since = now
+        if healthy is not False:
+            served = now
+        elif most and known in (HOLDS, SERVES) and now - served < SILENT:
+            # Hosts that answer while none of their API servers does: every check may be late, for all that this host had to do.
+            healthy = True
+        if not healthy or known != told:
+            healthy_since = now
         # Who said so goes on, also a watcher that was started again.
         keeps = most and (now - most_since >= settling or known == HOLDS)
         told = worth(healthy, known, now - healthy_since >= settling, keeps and address != b"" and holds(address))

@@ -126,7 +126,7 @@ def rows(ready: Sequence[str] = (), patient: Sequence[str] = (), living: Sequenc
 
 
 def watched(
-    path: Path, monkeypatch: pytest.MonkeyPatch, shown: Sequence[str], has_it: Sequence[bool], known: int = 0, step: float = 0.5
+    path: Path, monkeypatch: pytest.MonkeyPatch, shown: Sequence[str], has_it: Sequence[bool], known: int = 0, step: float = 0.5, healthy: Sequence[bool] = ()
 ) -> tuple[list[int | None], list[tuple[str, ...]]]:
     """What the watcher told of steps in which HAProxy showed its servers and this host had the address or not, and the commands that it gave."""
     path.write_text(f"{known}\n")
@@ -152,7 +152,7 @@ def watched(
         assert address == ADDRESS
         return has_it[len(told)]
 
-    monkeypatch.setattr(watcher, "ask", lambda _port: True)
+    monkeypatch.setattr(watcher, "ask", lambda _port: healthy[len(told)] if healthy else True)
     monkeypatch.setattr(watcher, "command", command)
     monkeypatch.setattr(watcher, "holds", holds)
     monkeypatch.setattr(watcher, "news", lambda: None)
@@ -192,6 +192,23 @@ def test_the_holder_says_so(
     shown: list[str], has_it: list[bool], known: int, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert watched(tmp_path / "state", monkeypatch, shown, has_it, known)[0] == expected
+
+
+NONE = ("DOWN", "DOWN", "DOWN")
+
+
+@pytest.mark.parametrize(
+    ("check", "healthy", "expected"),
+    [
+        pytest.param(LATE, [True, False, False, False, True], [HOLDS] * 5, id="all of them late, for a moment"),
+        pytest.param(LATE, [True, *[False] * 5], [*[HOLDS] * 4, *[EMPTY] * 2], id="and for two seconds"),
+        pytest.param(LATE, [*[True, False, False, False] * 3], [HOLDS] * 12, id="each time anew"),
+        pytest.param(DEAD_CHECK, [True, False, False], [SERVES, EMPTY, EMPTY], id="cut off: nothing to wait for"),
+    ],
+)
+def test_late_checks_move_nothing(check: str, healthy: list[bool], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [rows(patient=NONE, living=NONE, check=check)] * len(healthy)
+    assert watched(tmp_path / "state", monkeypatch, shown, [True] * len(healthy), HOLDS, healthy=healthy)[0] == expected
 
 
 @pytest.mark.parametrize(
