@@ -17,10 +17,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest imp
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
     API_SERVER_PORT,
-    ETCD_HEALTH_PORT,
     MEMBERS,
-    MONITOR_PORT,
-    STATISTICS_PORT,
     Host,
     Situation,
 )
@@ -293,8 +290,7 @@ def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
             f"write another one, such as {situation.endpoint_type.port}",
         )
     for proxy in situation.proxies:
-        taken = {STATISTICS_PORT: "HAProxy's statistics page", MONITOR_PORT: "HAProxy's monitor"}
-        taken.update({ETCD_HEALTH_PORT: "HAProxy's word of etcd"} if situation.proxies_have_etcd else {})
+        taken = {number: port.purpose for number, port in situation.proxy_ports(proxy).items()}
         taken.update(NODE_PORTS if proxy.node else {})
         taken.update(CONTROL_PLANE_PORTS if proxy.control_plane else {})
         if port in taken:
@@ -309,9 +305,9 @@ def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
 def check_ports(situation: Situation) -> Iterator[Problem]:
     for host in situation.hosts.values():
         expected = {**(NODE_PORTS if host.node else {}), **(CONTROL_PLANE_PORTS if host.control_plane else {})}
-        # Where HAProxy listens; the endpoint's port is on every address.
-        proxied = {situation.endpoint_port: "", STATISTICS_PORT: host.inputs.statistics_address or str(host.address), MONITOR_PORT: "127.0.0.1"} if host in situation.proxies else {}
-        proxied.update({ETCD_HEALTH_PORT: str(host.address)} if host in situation.proxies and situation.proxies_have_etcd else {})
+        proxied: dict[int, str] = {}
+        if host in situation.proxies:
+            proxied = {situation.endpoint_port: "", **{number: port.address for number, port in situation.proxy_ports(host).items()}}
         taken: dict[int, str] = {}
         for listener in host.found["listening"] if host.found and host.in_run else []:
             port, process = listener["port"], listener["process"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
@@ -242,6 +242,13 @@ class ProxyTimings(TypedDict):
     connect_timeout: int
 
 
+class ProxyPort(NamedTuple):
+    """Where HAProxy listens besides the endpoint's port, and what for."""
+
+    address: str
+    purpose: str
+
+
 @dataclass(frozen=True)
 class Situation:
     """What the user wants and what there is, side by side: what the checks look at and the plan is made from."""
@@ -264,6 +271,15 @@ class Situation:
     def proxies_have_etcd(self) -> bool:
         """Whether every API server has a proxy of its own beside it, which can tell the others of the etcd there."""
         return self.endpoint_type.vrrp and {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}
+
+    def proxy_ports(self, proxy: Host) -> dict[int, ProxyPort]:
+        """Return where the HAProxy of a host listens besides the endpoint's port, which is on every address."""
+        own = str(proxy.address)
+        ports = {
+            STATISTICS_PORT: ProxyPort(proxy.inputs.statistics_address or own, "HAProxy's statistics page"),
+            MONITOR_PORT: ProxyPort("127.0.0.1", "HAProxy's monitor"),
+        }
+        return {**ports, ETCD_HEALTH_PORT: ProxyPort(own, "HAProxy's word of etcd")} if self.proxies_have_etcd else ports
 
     @property
     def proxy_timings(self) -> ProxyTimings:

@@ -110,8 +110,13 @@ class Vrrp(TypedDict):
     router_id: int
     advert_interval: int
     state_file: str
-    monitor_port: int
-    etcd_port: int
+
+
+class ProxyPorts(TypedDict):
+    """Where HAProxies are asked how they are, and each for the etcd beside it."""
+
+    monitor: int
+    etcd: int
 
 
 class Statistics(TypedDict):
@@ -204,6 +209,7 @@ class Plan(TypedDict):
     proxies: dict[str, Proxy]
     failover_budget: float
     proxy_maxconn: int
+    proxy_ports: ProxyPorts
     proxy_timings: ProxyTimings
     backends: list[Backend]
     vrrp: Vrrp
@@ -412,14 +418,13 @@ def make_plan(request: Request) -> Plan:
         proxies=_proxies(situation),
         failover_budget=inputs.failover_budget,
         proxy_maxconn=inputs.proxy_maxconn,
+        proxy_ports=ProxyPorts(monitor=MONITOR_PORT, etcd=ETCD_HEALTH_PORT),
         proxy_timings=situation.proxy_timings,
         backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
             advert_interval=inputs.vrrp_advert_interval,
             state_file=PROXY_STATE_FILE if situation.endpoint_type.vrrp else "",
-            monitor_port=MONITOR_PORT,
-            etcd_port=ETCD_HEALTH_PORT,
         ),
         statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
         kubernetes=Kubernetes(

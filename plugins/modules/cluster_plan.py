@@ -157,6 +157,9 @@ plan:
     proxy_maxconn:
       description: The connections HAProxy takes at most.
       type: int
+    proxy_ports:
+      description: C(monitor) and C(etcd), the ports by which HAProxies are asked how they are, and each for the etcd beside it.
+      type: dict
     proxy_timings:
       description: >-
         C(check_interval), C(check_timeout), C(dead_interval), C(dead_timeout) and C(connect_timeout), in milliseconds, and C(dead_fall): how soon
@@ -167,9 +170,7 @@ plan:
       type: list
       elements: dict
     vrrp:
-      description: >-
-        C(router_id), C(advert_interval) in milliseconds, C(state_file), the file by which keepalived is told how HAProxy is, and C(monitor_port),
-        where HAProxy is asked.
+      description: C(router_id), C(advert_interval) in milliseconds, and C(state_file), the file by which keepalived is told how HAProxy is.
       type: dict
     statistics:
       description: C(port) and C(user) of HAProxy's statistics page.

@@ -207,7 +207,7 @@ def test_a_new_cluster() -> None:
 def test_proxies_tell_of_etcd_where_each_control_plane_is_one(proxies: Sequence[str], told: bool) -> None:
     made = plan(proxies=proxies)
     assert {host for host, proxy in made["proxies"].items() if proxy["etcd_address"]} == (set(CONTROL_PLANES) if told else set())
-    assert made["vrrp"]["etcd_port"] == 16445
+    assert made["proxy_ports"]["etcd"] == 16445
 
 
 def test_the_plan_is_json_and_has_no_secret() -> None:
