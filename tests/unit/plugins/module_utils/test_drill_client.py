@@ -28,6 +28,11 @@ from cryptography.x509.oid import NameOID
 NAME = "api.example.org"
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_client, "CALM", 1)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A certificate that signs itself: the file with its key, and the PEM to trust."""
@@ -125,11 +130,15 @@ class Server:
 Meanwhile = Callable[[Server], Awaitable[None]]
 
 
-def measure(certificate: tuple[Path, str], seconds: float, meanwhile: Meanwhile | None = None, **more: Any) -> tuple[Server, list[list[Any]]]:
+def measure(
+    certificate: tuple[Path, str], seconds: float, meanwhile: Meanwhile | None = None, before: Callable[[Server], None] | None = None, **more: Any
+) -> tuple[Server, list[list[Any]]]:
     """What the client records of a server in some seconds."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate[0])
     server, file = Server(), io.StringIO()
+    if before:
+        before(server)
 
     async def both() -> None:
         listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
@@ -202,6 +211,28 @@ def test_errors_and_silence_are_failures_that_delay_nobody_else(
     assert [one[4][:11] for one in failed if one[4]] == ["object: 503"] * in_vain
     starts = sorted(one[1] for one in of("r", records))
     assert max(later - earlier for earlier, later in zip(starts, starts[1:])) < 0.3
+
+
+def test_what_is_over_before_the_endpoint_answers_calmly_is_not_measured(certificate: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_client, "CALM", 4)
+
+    def stumble(server: Server) -> None:
+        server.refuse_reads, server.hang_reads = 2, 2
+
+    server, records = measure(certificate, 0.4, before=stumble)
+    found = analyse(records, [])
+    assert (server.refuse_reads, server.hang_reads, found["failed"]) == (0, 0, 0)
+    assert found["requests"] >= 5
+
+
+def test_an_endpoint_that_is_never_calm_is_measured_as_it_is(certificate: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_client, "CALM_WITHIN", 0.3)
+
+    def refuse(server: Server) -> None:
+        server.refuse_reads = 1000
+
+    _server, records = measure(certificate, 0.4, before=refuse)
+    assert analyse(records, [])["failed"] >= 5
 
 
 def test_a_watch_that_breaks_is_opened_again(certificate: tuple[Path, str]) -> None:
