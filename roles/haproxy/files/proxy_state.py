@@ -45,7 +45,8 @@ SILENT = 2.0
 UNREADY = 3.0
 # The results of HAProxy's checks that begin so are of hosts that did not answer, or refused (check_status in its management guide, chapter 9.1).
 UNREACHED = "L4"
-BACKENDS = ("api_servers", "patient_api_servers", "living_api_servers", "unchecked_api_servers")
+PATIENT, LIVING = "patient_api_servers", "living_api_servers"
+BACKENDS = ("api_servers", PATIENT, LIVING, "unchecked_api_servers")
 # RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of linux/rtnetlink.h: the kernel tells of every address that comes or goes.
 ADDRESSES = 0x10 | 0x100
 
@@ -89,23 +90,26 @@ def servers(statistics: str) -> dict[str, Server]:
     """Return the API servers in what HAProxy shows of its servers; none when it did not show all."""
     if not statistics.endswith("\n"):
         return {}
-    up: dict[tuple[str, str], bool] = {}
-    said: dict[tuple[str, str], str] = {}
-    for row in csv.DictReader(statistics.removeprefix("# ").splitlines()):
-        key = row["pxname"], row["svname"]
-        up[key] = not row["status"].startswith("DOWN")
-        # A star is put before the last result while the next check is on its way.
-        said[key] = row["check_status"].lstrip("* ")
-    patient, living = BACKENDS[1:3]
+    rows = {(row["pxname"], row["svname"]): row for row in csv.DictReader(statistics.removeprefix("# ").splitlines())}
     return {
         name: Server(
-            up.get((living, name), False) or not said.get((living, name), UNREACHED).startswith(UNREACHED),
-            up[patient, name],
-            said[patient, name] == "L7STS",
+            reached=(LIVING, name) in rows and (is_up(rows[LIVING, name]) or not result(rows[LIVING, name]).startswith(UNREACHED)),
+            useful=is_up(row),
+            says_no=result(row) == "L7STS",
         )
-        for backend, name in up
-        if backend == patient
+        for (backend, name), row in rows.items()
+        if backend == PATIENT
     }
+
+
+def is_up(row: dict[str, str]) -> bool:
+    """Return whether HAProxy sends connections to a server, or would if it were not about to stop."""
+    return not row["status"].startswith("DOWN")
+
+
+def result(row: dict[str, str]) -> str:
+    """Return what the last check of a server came to. HAProxy puts a star before it while the next one is on its way."""
+    return row["check_status"].lstrip("* ")
 
 
 class Idle:
