@@ -13,7 +13,7 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Row, row, table
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Row, doubt, row, table
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_page import page
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import together
@@ -62,11 +62,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                         wrong=list(dict.fromkeys(one["problem"] for one in of_it if one["problem"])),
                     )
                 )
-        summary = {"cluster": arguments["cluster"], "timings": timings.__dict__, "faults": rows}
+        doubted = doubt([list(one["figures"].values()) for one in rounds])
+        summary = {"cluster": arguments["cluster"], "timings": timings.__dict__, "faults": rows, "doubt": doubted}
         (directory / "drill.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        (directory / "drill.html").write_text(page(arguments["cluster"], rows, rounds, {name: case.computed_from for name, case in computed.items()}), encoding="utf-8")
+        computed_from = {name: case.computed_from for name, case in computed.items()}
+        (directory / "drill.html").write_text(page(arguments["cluster"], rows, rounds, computed_from, doubted), encoding="utf-8")
         for index, line in enumerate(table(rows)):
             Display().display(line, color=None if index == 0 else constants.COLOR_OK if rows[index - 1]["held"] else constants.COLOR_ERROR)
+        if doubted:
+            Display().warning(doubted)
         Display().display(f"To look at: {directory / 'drill.html'}; for programs: {directory / 'drill.json'}")
         over = [one for one in rows if not one["held"]]
         said = "; ".join(f"{one['title']}: {', '.join(one['problems'])}" for one in over)

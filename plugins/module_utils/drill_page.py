@@ -203,8 +203,8 @@ TERMS = (
 )
 
 
-def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]], computed_from: Mapping[str, str]) -> str:
-    """The whole page."""
+def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]], computed_from: Mapping[str, str], doubt: str = "") -> str:
+    """The whole page; `doubt`: what speaks against its figures."""
     held = [one for one in rows if one["held"]]
     title = f"{len(held)} of {len(rows)} faults held their budget"
     requests = sum(figures["requests"] for one in rounds for figures in one["figures"].values())
@@ -215,6 +215,7 @@ def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]],
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>',
         f'<style>{STYLE}</style><h1 class="{"good" if len(held) == len(rows) else "bad"}">{title}</h1>',
         f'<p class="soft">{escape(cluster)} · {len(rounds)} rounds · {requests:,} requests · {sum(one["lost_writes"] for one in rows)} acknowledged writes lost</p>',
+        f'<p class="bad">{escape(doubt)}.</p>' if doubt else "",
         f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{head}</th>" for head in HEADS)}</tr></thead><tbody>',
         *(_line(one, scale) for one in rows),
         "</tbody></table></div><p class='soft'>Seconds. Bar: worst measured; solid mark: computed; dashed mark: the limit.</p>",

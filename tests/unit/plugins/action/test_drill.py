@@ -76,6 +76,17 @@ def test_a_wider_budget_holds(directory: Path) -> None:
     assert [row["computed"] for row in result["faults"]] == [0.397, 0.05]
 
 
+def test_a_starved_client_speaks_against_the_figures_everywhere(directory: Path) -> None:
+    path = directory / "rounds" / "holder_frozen-01.json"
+    kept = json.loads(path.read_text())
+    kept["figures"]["w1"]["late"] = 0.46
+    path.write_text(json.dumps(kept))
+    run(drill_report, directory=str(directory))
+    doubt = json.loads((directory / "drill.json").read_text())["doubt"]
+    assert doubt.startswith("In 1 of 2 rounds")
+    assert doubt in (directory / "drill.html").read_text()
+
+
 def test_nothing_measured_is_a_failure(tmp_path: Path) -> None:
     result = run(drill_report, directory=str(tmp_path))
     assert (result["failed"], result["msg"]) == (True, "no round was measured")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Figures, Window, analyse, outage, requests_of, row, table, windows
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Figures, Window, analyse, doubt, outage, requests_of, row, table, windows
 
 EVER = Window("fault", float("-inf"), float("inf"))
 CLOSED = "object: closed"
@@ -125,6 +125,13 @@ def test_slow_and_failed_are_counted_apart() -> None:
     found = figures(["k", []], ["z", 9.0], ["r", 1.01, 2.2, None], ["r", 1.02, 3.02, "connect: no answer within 2 s", CLOSED], ["r", 1.03, 1.2, CLOSED, None])
     assert (found["failed"], found["failed_twice"], found["slow"], found["slowest"]) == (2, 1, 1, 1.19)
     assert found["reasons"] == {"connect: no answer within 2 s": 1, CLOSED: 1}
+
+
+def test_a_client_that_is_late_itself_speaks_against_all_figures() -> None:
+    kept: list[list[Any]] = [["k", [1, 2, 3, 5]], ["z", 4.2]]
+    calm, starved = figures(*kept, ["l", 2.0, 0.2]), figures(*kept, ["l", 2.0, 0.21], ["l", 3.0, 0.46])
+    assert doubt([[calm], [calm, calm]]) == doubt([]) == ""
+    assert doubt([[calm], [calm, starved], [starved]]).startswith("In 2 of 3 rounds the client woke late itself, by up to 0.46 s: ")
 
 
 def test_a_watch_that_never_comes_back_is_deaf_to_the_end() -> None:
