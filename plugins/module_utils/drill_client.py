@@ -350,7 +350,7 @@ class Client:
                     raise Refused(why(error, f"{method} {path}", self.timeout)) from None
             await asyncio.sleep(0.2)
 
-    async def calm_down(self) -> None:
+    async def wait_until_calm(self) -> None:
         """Wait until the endpoint answers quickly; where it never does, that is what is measured."""
         end = time.monotonic() + CALM_WITHIN
         in_a_row = 0
@@ -365,14 +365,14 @@ class Client:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop.set)
+        loop.call_later(float(self.job["seconds"]), self.stop.set)
         try:
             made = await self.insist("POST", self._objects, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self.job["object"]}})
             self._version = json.loads(made)["metadata"]["resourceVersion"]
         except Refused as error:
             self.record("x", self.now(), str(error))
             return
-        await self.calm_down()
-        loop.call_later(float(self.job["seconds"]), self.stop.set)
+        await self.wait_until_calm()
         beside = [asyncio.ensure_future(one) for one in (self.watch(), self.look())]
         self.record("b", self.now())
         await asyncio.gather(self.every(float(self.job["rate"]), "read"), self.every(float(self.job["write_rate"]), "write"))

@@ -203,7 +203,7 @@ TERMS = (
 )
 
 
-def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]], computed_from: Mapping[str, str], doubt: str = "") -> str:
+def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]], computed_from: Mapping[str, str], doubt: str) -> str:
     """The whole page; `doubt`: what speaks against its figures."""
     held = [one for one in rows if one["held"]]
     title = f"{len(held)} of {len(rows)} faults held their budget"
