@@ -128,7 +128,7 @@ node:
       description: The name under which the kubelet speaks to the cluster, or None.
       type: str
     api_ready:
-      description: Whether this node's own API server says it is ready; false on others than control planes.
+      description: Whether this node's own API server says it is ready, within two seconds; false on others than control planes.
       type: bool
     api_problem:
       description: Why a control plane's API server is not ready, or None.
@@ -152,7 +152,7 @@ from typing import Any, Iterable
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import hosts_file, machine
-from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import why_not_ready
+from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import wait_ready
 from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import stale_copies
@@ -166,7 +166,8 @@ VERSIONS = {
     "kubelet": ["kubelet", "--version"],
     "kubeadm": ["kubeadm", "version", "--output", "short"],
 }
-
+# /readyz is "etcd failed" for a moment whenever etcd elects a leader: no reason to call a server dead, or to plan without it. Seconds.
+MOMENT = 2.0
 
 # The owner of the endpoint's line, as the role endpoint writes it.
 ENDPOINT = "endpoint"
@@ -267,7 +268,7 @@ def node(
         meant = side_by_side.submit(resolved, resolve, ask_dns, root) if resolve else None
         sockets = listening(ports, root)
         server = read_api_server(root) if membership["state"] == "control_plane" else None
-        problem = why_not_ready(root, server) if server else None
+        problem = wait_ready(root, server, MOMENT) if server else None
     if addresses.result().rc != 0:
         raise NotEnough(f"`ip -json address` failed: {addresses.result().stderr.strip()}. Install iproute2 (Debian, Ubuntu) or iproute (EL)")
     interfaces = machine.parse_addresses(addresses.result().stdout)

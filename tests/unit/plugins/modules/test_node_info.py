@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import machine
+from ansible_collections.quorum.kubeadm.plugins.module_utils import api_server, machine
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 from ansible_collections.quorum.kubeadm.plugins.modules import node_info
 
@@ -69,7 +69,7 @@ def a_machine(root: Path) -> Path:
 
 
 def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_info, "why_not_ready", lambda root, server: None)
+    monkeypatch.setattr(node_info, "wait_ready", lambda root, server, timeout: None)
     monkeypatch.setattr(machine, "outward_address", lambda: "198.18.79.11")
     found = node_info.node([], True, answering(), a_machine(node("control_plane")))
     assert found.pop("ca_certificate") == (FIXTURES / "ca.crt").read_text()
@@ -110,15 +110,22 @@ def test_candidate_of_debian(node: Node) -> None:
     assert node_info.node([], False, answering(), root)["containerd"]["candidate"] is None
 
 
+def test_api_server_that_says_no_for_a_moment(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["etcd failed", None])
+    monkeypatch.setattr(api_server, "why_not_ready", lambda root, server: next(answers))
+    found = node_info.node([], False, answering(), a_machine(node("control_plane")))
+    assert (found["api_ready"], found["api_problem"]) == (True, None)
+
+
 def test_api_server_that_is_not_ready(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_info, "why_not_ready", lambda root, server: f"{server.url} refused")
+    monkeypatch.setattr(node_info, "wait_ready", lambda root, server, timeout: f"{server.url} refused")
     found = node_info.node([], False, answering(), a_machine(node("control_plane")))
     assert (found["api_ready"], found["api_problem"]) == (False, "https://198.18.79.11:6443 refused")
 
 
 @pytest.mark.parametrize("kind", ["clean", "authority", "worker", "killed init", "killed join"])
 def test_others_are_not_asked_for_an_api_server(node: Node, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(node_info, "why_not_ready", lambda root, server: pytest.fail("it was asked"))
+    monkeypatch.setattr(node_info, "wait_ready", lambda root, server, timeout: pytest.fail("it was asked"))
     found = node_info.node([], False, answering(), a_machine(node(kind)))
     assert (found["api_ready"], found["api_problem"]) == (False, None)
 
