@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import show
-from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import Backend, Evidence, judge
+from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import Backend
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.balancer_verdict import Evidence, judge
 
 BACKEND = {"name": {"type": "str", "required": True}, "address": {"type": "str", "required": True}}
 

@@ -11,10 +11,10 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import Groups
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import PREFIX, Untemplated
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Request
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Refused, make_plan
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Groups
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, Untemplated
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Refused, make_plan
 
 HOSTS = {"type": "list", "elements": "str", "default": []}
 

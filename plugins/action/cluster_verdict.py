@@ -11,7 +11,7 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import Check, Evidence, lines, verify
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.verification import Check, Evidence, lines, verify
 
 COLOURS = {True: "COLOR_OK", False: "COLOR_ERROR", None: "COLOR_SKIP"}
 

@@ -12,7 +12,7 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import analyse
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import analyse
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
 
 

@@ -13,11 +13,11 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Row, doubt, row, table
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import Row, doubt, row, table
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_page import page
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_page import page
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import together
-from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, worst_cases
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, worst_cases
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped

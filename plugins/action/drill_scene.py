@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_scene import set_scene
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_scene import set_scene
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped

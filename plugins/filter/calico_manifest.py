@@ -72,7 +72,7 @@ from typing import Any, Callable, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest import (
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import (
     CalicoManifestError,
     CalicoSettings,
     calico_version,

@@ -50,7 +50,7 @@ from ansible.module_utils.urls import ConnectionError as UrlConnectionError
 from ansible.module_utils.urls import SSLValidationError, open_url
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import KubernetesObject
-from ansible_collections.quorum.kubeadm.plugins.module_utils.manifest_source import parse_manifest
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.manifest_source import parse_manifest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.manifests import ManifestError
 
 SUFFIXES = (".yaml", ".yml", ".json")

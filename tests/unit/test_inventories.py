@@ -18,10 +18,10 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import Groups
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import PREFIX, ClusterInputs, HostInputs, read_inputs
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Request
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Refused, make_plan
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Groups
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, ClusterInputs, HostInputs, read_inputs
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Refused, make_plan
 
 ROOT = Path(__file__).parents[2]
 COPIED = ROOT / "inventories"

@@ -12,7 +12,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 from ansible_collections.quorum.kubeadm.plugins.filter import calico_manifest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.manifest_source import parse_manifest
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.manifest_source import parse_manifest
 
 MANIFEST = Path(__file__).parents[4] / "molecule/calico/files/calico.yaml"
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils import drill_client
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import analyse
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import analyse
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_client import Answer, Client, neighbours, read_head, why
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_bundle, cluster_inputs
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import Groups
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Untemplated
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import Request
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_plan import Plan, Refused, make_plan, router_id
-from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import priorities
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle, cluster_inputs
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Groups
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Untemplated
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Plan, Refused, make_plan, router_id
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 
 OURS, OTHERS = (f"sha256:{digit * 64}" for digit in "ab")
 ADDRESSES = {

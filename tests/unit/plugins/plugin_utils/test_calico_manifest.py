@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest import (
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import (
     ENCAPSULATIONS,
     MTU,
     CalicoManifestError,
@@ -21,7 +21,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest imp
     edit_calico,
     untested,
 )
-from ansible_collections.quorum.kubeadm.plugins.module_utils.manifest_source import parse_manifest
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.manifest_source import parse_manifest
 
 # The scenario's manifest has upstream's shape.
 MANIFEST = Path(__file__).parents[4] / "molecule/calico/files/calico.yaml"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils import failover
-from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, over_budget, worst_cases
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import failover
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, worst_cases
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,9 +11,9 @@ import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_access import objects
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS, Means, command_recipe, own_means
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_health import leader_of, look_at_etcd, member_problems, node_problems
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_scene import proxy_problems, set_scene
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_scene import proxy_problems, set_scene
 from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import EtcdError, Member
-from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, worst_cases
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, worst_cases
 
 NODES = {
     "cp1": {"name": "n1", "control_plane": True},

@@ -5,7 +5,7 @@
 
 The fields of ClusterInputs and HostInputs are the one table of them; docs/inputs.md is printed from it by
 
-    PYTHONPATH=collections python -m ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs > docs/inputs.md
+    PYTHONPATH=collections python -m ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs > docs/inputs.md
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Callable, NamedTuple, Union
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest import BACKENDS, ENCAPSULATIONS
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import BACKENDS, ENCAPSULATIONS
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES
 
 PREFIX = "cluster_"
 KUBERNETES_MINORS = (35, 36, 37)

@@ -9,7 +9,7 @@ import math
 from html import escape
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Row, outage_of, requests_of, windows
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import Row, outage_of, requests_of, windows
 
 WIDTH, LEFT, RIGHT = 1120, 96, 16
 TOP, PLOT, TRACK, GAP = 40, 150, 16, 8

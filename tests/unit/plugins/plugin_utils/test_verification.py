@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.verification import NOT_CHECKED, Check, Evidence, lines, verify
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.verification import NOT_CHECKED, Check, Evidence, lines, verify
 
 CONTROL_PLANES = ("cp1", "cp2", "cp3")
 HOSTS = (*CONTROL_PLANES, "w1", "w2", "w3")

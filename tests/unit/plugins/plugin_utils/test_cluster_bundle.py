@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_bundle import faults, needed
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_bundle import faults, needed
 
 
 def archive(name: str) -> bytes:

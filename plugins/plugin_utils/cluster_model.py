@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import Membership, State, url_host

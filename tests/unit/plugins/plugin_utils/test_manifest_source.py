@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.manifest_source import parse_manifest
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.manifest_source import parse_manifest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.manifests import ManifestError
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx: %s\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_analysis import Figures, Window, analyse, doubt, outage, requests_of, row, table, windows
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import Figures, Window, analyse, doubt, outage, requests_of, row, table, windows
 
 EVER = Window("fault", float("-inf"), float("inf"))
 CLOSED = "object: closed"

@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_checks import problems_of, warnings_of
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_endpoint import View
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, read_inputs
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import View
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
     API_SERVER_PORT,
     ETCD_HEALTH_PORT,
     MONITOR_PORT,
@@ -24,7 +24,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model impor
     Step,
     look,
 )
-from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import priorities
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
 
 PROXY_STATE_FILE = "/run/quorum-kubeadm/proxy"

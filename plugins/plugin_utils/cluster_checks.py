@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import TypeVar
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import cluster_bundle
-from ansible_collections.quorum.kubeadm.plugins.module_utils.calico_manifest import ENCAPSULATIONS
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_inputs import Problem, as_address, is_dns_name, release
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_model import (
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
     API_SERVER_PORT,
     MEMBERS,
     Host,
     Situation,
 )
-from ansible_collections.quorum.kubeadm.plugins.module_utils.failover import Timings, over_budget, priorities
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, priorities
 
 # By the id of /etc/os-release; of EL the first number of the version counts.
 DEBIAN_LIKE = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
