@@ -12,7 +12,7 @@ import socket
 from typing import Iterable, TypedDict
 
 
-class Address(TypedDict):
+class InterfaceAddress(TypedDict):
     """An address of an interface."""
 
     address: str
@@ -23,7 +23,7 @@ class Interface(TypedDict):
     """A network interface."""
 
     name: str
-    addresses: list[Address]
+    addresses: list[InterfaceAddress]
 
 
 class Socket(TypedDict):
@@ -64,7 +64,7 @@ def parse_addresses(text: str) -> list[Interface]:
         Interface(
             name=interface["ifname"],
             addresses=[
-                Address(address=address["local"], prefix=address["prefixlen"])
+                InterfaceAddress(address=address["local"], prefix=address["prefixlen"])
                 for address in interface.get("addr_info", [])
                 if address.get("scope") != "link" and "local" in address
             ],

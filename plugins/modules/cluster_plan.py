@@ -93,7 +93,8 @@ plan:
     endpoint:
       description:
         - Where the cluster is reached, C(type), C(name), C(address), C(port) and C(host_port), the name and the port; C(balanced), whether a
-          balancer that is not ours stands before it, and C(vrrp), whether keepalived moves its address.
+          balancer that is not ours stands before it, C(floating), whether one of the proxies has that address at
+          a time, and C(mover), what moves it between them, V(keepalived) or nothing.
       type: dict
     balancer:
       description:

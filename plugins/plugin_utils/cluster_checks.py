@@ -232,7 +232,7 @@ def check_proxies(situation: Situation) -> Iterator[Problem]:
 
 def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
     vip, proxies = situation.endpoint_address, situation.proxies
-    if not situation.endpoint_type.vrrp or vip is None:
+    if not situation.endpoint_type.floating or vip is None:
         return
     subject = "cluster_endpoint_address"
     taken = [host.host for host in situation.hosts.values() if host.address == vip]
@@ -242,7 +242,7 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
     strays = [host.host for host in situation.hosts.values() if host not in proxies and any(vip == address for _name, address, _network in host.networks())]
     if strays:
         yield Problem(subject, f"{vip} is on an interface of {listed(strays)}, which is not to serve it", "stop keepalived there, or write a free address")
-    outside = [proxy for proxy in proxies if proxy.found and not situation.vrrp(proxy)]
+    outside = [proxy for proxy in proxies if proxy.found and not situation.carrier(proxy)]
     for interface, hosts in grouped((proxy for proxy in outside if proxy.inputs.vrrp_interface), lambda proxy: proxy.inputs.vrrp_interface).items():
         yield Problem(
             f"cluster_vrrp_interface of {listed(hosts)}", f"{interface} has no network that {vip} is in", "write the interface that has, or leave it out"
@@ -255,7 +255,7 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
             f"{vip} is outside every network of {listed(proxy.host for proxy in without)} ({networks})",
             "write a free address of a network that all proxies share",
         )
-    for network in {carrier[2] for proxy in proxies for carrier in [situation.vrrp(proxy)] if carrier}:
+    for network in {carrier[2] for proxy in proxies for carrier in [situation.carrier(proxy)] if carrier}:
         if vip.version == 4 and network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
             yield Problem(subject, f"{vip} is the first or last address of {network}, which no host can have", "write one between them")
 
@@ -263,7 +263,7 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
 def check_failover(situation: Situation) -> Iterator[Problem]:
     """Whether a fault could cost more than the budget, by the inputs (the defaults of all else are the roles' own)."""
     inputs = situation.inputs
-    if not situation.endpoint_type.vrrp:
+    if situation.endpoint_type.mover != "keepalived":
         return
     timings = Timings(
         advert=inputs.vrrp_advert_interval,

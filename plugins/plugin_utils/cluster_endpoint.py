@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Literal, NamedTuple, Sequence
 
-Address = Literal["required", "optional", "unused"]
+Need = Literal["required", "optional", "unused"]
+Mover = Literal["keepalived", ""]
 
 
 class Groups(NamedTuple):
@@ -38,10 +39,12 @@ class EndpointType:
     meaning: str
     port: int
     """Where the endpoint listens when `cluster_endpoint_port` is not set."""
-    address: Address
+    address: Need
     """Whether the user says the address the endpoint has."""
-    vrrp: bool
-    """Whether keepalived moves that address between the proxies."""
+    floating: bool
+    """Whether that address is ours and floats: one of the proxies has it at a time."""
+    mover: Mover
+    """Who moves it between them; empty: nobody, it does not float."""
     balanced: bool
     """Whether a balancer that is not ours stands before the API servers, to be tested before it is needed."""
     needs_hairpin: bool
@@ -81,7 +84,8 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         meaning="a virtual IP moved by keepalived, with HAProxy behind it",
         port=16443,
         address="required",
-        vrrp=True,
+        floating=True,
+        mover="keepalived",
         balanced=False,
         needs_hairpin=False,
         check_interval=100,
@@ -94,7 +98,8 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         meaning="a cloud's load balancer",
         port=6443,
         address="optional",
-        vrrp=False,
+        floating=False,
+        mover="",
         balanced=True,
         needs_hairpin=False,
         check_interval=0,
@@ -107,7 +112,8 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         meaning="HAProxy on every node, for that node alone",
         port=16443,
         address="unused",
-        vrrp=False,
+        floating=False,
+        mover="",
         balanced=False,
         needs_hairpin=False,
         check_interval=1000,
@@ -120,7 +126,8 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         meaning="a name and a balancer that somebody else keeps",
         port=6443,
         address="unused",
-        vrrp=False,
+        floating=False,
+        mover="",
         balanced=True,
         needs_hairpin=True,
         check_interval=0,

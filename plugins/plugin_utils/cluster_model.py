@@ -270,7 +270,7 @@ class Situation:
     @property
     def proxies_have_etcd(self) -> bool:
         """Whether every API server has a proxy of its own beside it, which can tell the others of the etcd there."""
-        return self.endpoint_type.vrrp and {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}
+        return self.endpoint_type.floating and {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}
 
     def proxy_ports(self, proxy: Host) -> dict[int, ProxyPort]:
         """Return where the HAProxy of a host listens besides the endpoint's port, which is on every address."""
@@ -364,7 +364,7 @@ class Situation:
             if self.course.steps.get(host.host) == "join" and any(member["name"] == host.name or _peer_url(host) in member["peer_urls"] for member in dead)
         ]
 
-    def vrrp(self, proxy: Host) -> tuple[str, Address, Network] | None:
+    def carrier(self, proxy: Host) -> tuple[str, Address, Network] | None:
         """The interface of a proxy that can carry the endpoint's address, its own address there and the network."""
         vip, wanted = self.endpoint_address, proxy.inputs.vrrp_interface
         candidates = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import View
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
     API_SERVER_PORT,
@@ -42,7 +42,8 @@ class Endpoint(TypedDict):
     port: int
     host_port: str
     balanced: bool
-    vrrp: bool
+    floating: bool
+    mover: Mover
 
 
 class Balancer(TypedDict):
@@ -284,7 +285,7 @@ def _balancer(situation: Situation) -> Balancer:
 
 
 def _proxies(situation: Situation) -> dict[str, Proxy]:
-    carriers = {proxy.host: situation.vrrp(proxy) for proxy in situation.proxies}
+    carriers = {proxy.host: situation.carrier(proxy) for proxy in situation.proxies}
     # A proxy that this run does not reach is still a peer of the others.
     addresses = {proxy.host: str(carrier[1] if carrier else proxy.address) for proxy in situation.proxies for carrier in [carriers[proxy.host]]}
     ranked = zip(situation.proxies, priorities(len(situation.proxies)))
@@ -401,7 +402,8 @@ def make_plan(request: Request) -> Plan:
             port=situation.endpoint_port,
             host_port=host_port,
             balanced=situation.endpoint_type.balanced,
-            vrrp=situation.endpoint_type.vrrp,
+            floating=situation.endpoint_type.floating,
+            mover=situation.endpoint_type.mover,
         ),
         balancer=_balancer(situation),
         primary=course.primary,
@@ -424,7 +426,7 @@ def make_plan(request: Request) -> Plan:
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
             advert_interval=inputs.vrrp_advert_interval,
-            state_file=PROXY_STATE_FILE if situation.endpoint_type.vrrp else "",
+            state_file=PROXY_STATE_FILE if situation.endpoint_type.mover == "keepalived" else "",
         ),
         statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
         kubernetes=Kubernetes(

@@ -173,7 +173,8 @@ def _etcd(evidence: Evidence) -> Check:
 def _proxies(evidence: Evidence) -> Iterator[Check]:
     if not evidence.plan["proxies"]:
         return
-    daemons = ("haproxy", "keepalived") if evidence.plan["endpoint"]["vrrp"] else ("haproxy",)
+    mover = evidence.plan["endpoint"]["mover"]
+    daemons = ("haproxy", mover) if mover else ("haproxy",)
     dead = [
         f"{daemon} does not run on {host}: see `journalctl -u {daemon}` there"
         for host, proxy in evidence.proxies.items()
@@ -186,7 +187,7 @@ def _proxies(evidence: Evidence) -> Iterator[Check]:
 
 
 def _vip(evidence: Evidence) -> Iterator[Check]:
-    if not evidence.plan["endpoint"]["vrrp"]:
+    if not evidence.plan["endpoint"]["floating"]:
         return
     address = evidence.plan["endpoint"]["address"]
     holders = [host for host, proxy in evidence.proxies.items() if proxy["holds_vip"]]

@@ -14,7 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import Ac
 
 PLAN: dict[str, Any] = {
     "primary": "cp1",
-    "endpoint": {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "host_port": "api.lab.test:16443", "vrrp": True},
+    "endpoint": {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "host_port": "api.lab.test:16443", "floating": True, "mover": "keepalived"},
     "nodes": {"cp1": {"name": "cp1", "control_plane": True}},
     "proxies": {"cp1": {}},
     "backends": [{"name": "cp1", "address": "198.18.64.11", "port": 6443}],

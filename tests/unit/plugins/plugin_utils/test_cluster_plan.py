@@ -160,7 +160,8 @@ def test_a_new_cluster() -> None:
         "port": 16443,
         "host_port": "api.lab.test:16443",
         "balanced": False,
-        "vrrp": True,
+        "floating": True,
+        "mover": "keepalived",
     }
     assert made["balancer"]["test"] == "skip" and made["ca_certificate"] == "" and made["stale_members"] == []
     assert made["awaited"] == list(SIX)

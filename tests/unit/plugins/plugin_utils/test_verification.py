@@ -39,7 +39,15 @@ def healthy() -> World:
     return World(
         plan={
             "primary": "cp1",
-            "endpoint": {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "port": 16443, "host_port": "api.lab.test:16443", "vrrp": True},
+            "endpoint": {
+                "type": "vip",
+                "name": "api.lab.test",
+                "address": "198.18.64.10",
+                "port": 16443,
+                "host_port": "api.lab.test:16443",
+                "floating": True,
+                "mover": "keepalived",
+            },
             "nodes": {host: {"name": host, "control_plane": host in CONTROL_PLANES, "endpoint_address_joined": "198.18.64.10"} for host in HOSTS},
             "proxies": {host: {"priority": 200} for host in CONTROL_PLANES},
             "backends": [{"name": host, "address": f"198.18.64.1{number}", "port": 6443} for number, host in enumerate(CONTROL_PLANES, start=1)],
@@ -306,7 +314,7 @@ def test_pods_that_could_not_be_made_are_told_once() -> None:
 
 def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
     world = healthy()
-    world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "type": "external", "vrrp": False})
+    world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "type": "external", "floating": False, "mover": ""})
     world.proxies.clear()
     assert [check.name for check in world.verdict()] == NAMES[:6] + NAMES[9:]
 
