@@ -86,10 +86,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What each role is to be given. It holds no secret.
+  description: The inputs as they were read, and what follows from them and from what was found. It holds no secret.
   returned: success
   type: dict
   contains:
+    inputs:
+      description:
+        - The inputs of the whole cluster by their names in C(docs/inputs.md) without C(cluster_), with their defaults, and with C(~) in paths
+          of the controller resolved; secrets are left out.
+      type: dict
     endpoint:
       description:
         - Where the cluster is reached, C(type), C(name), C(address), C(port) and C(host_port), the name and the port; C(balanced), whether a
@@ -98,7 +103,7 @@ plan:
       type: dict
     balancer:
       description:
-        - How that balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(wait) in seconds, C(listen) (whether nothing serves yet), C(needs_hairpin),
+        - How that balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(listen) (whether nothing serves yet), C(needs_hairpin),
           C(subject), the inputs to name when it fails,
           C(addresses) where it is, and the C(backends) it has to reach.
       type: dict
@@ -141,10 +146,10 @@ plan:
       elements: str
     nodes:
       description:
-        - By host, C(name) in the cluster, C(address), C(addresses) (one of each family of the pod network), C(interface),
+        - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(addresses) (one of each family of the pod network), C(interface),
           C(control_plane), C(step) (V(none), V(init), V(join) or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name
           resolves to on it), C(endpoint_address_joined) (the same once it has joined), C(hosts_entries) (C(name) and C(address) of the nodes
-          that it knows by C(/etc/hosts)), C(swap), C(kernel_modules) and C(sysctls).
+          that it knows by C(/etc/hosts)) and C(sysctls).
       type: dict
     proxies:
       description:
@@ -152,14 +157,8 @@ plan:
           the C(priority), C(owns_first), C(statistics_address), where its statistics page listens, and C(etcd_address), where it tells the others of
           its etcd; empty where proxies have none.
       type: dict
-    failover_budget:
-      description: Seconds that a fault of the endpoint may cost.
-      type: float
-    proxy_maxconn:
-      description: The connections HAProxy takes at most.
-      type: int
     proxy_ports:
-      description: C(monitor) and C(etcd), the ports by which HAProxies are asked how they are, and each for the etcd beside it.
+      description: C(monitor), C(etcd) and C(statistics), where HAProxies are asked how they are, each for the etcd beside it, and for their page.
       type: dict
     proxy_timings:
       description: >-
@@ -171,19 +170,10 @@ plan:
       type: list
       elements: dict
     vrrp:
-      description: C(router_id), C(advert_interval) in milliseconds, and C(state_file), the file by which keepalived is told how HAProxy is.
-      type: dict
-    statistics:
-      description: C(port) and C(user) of HAProxy's statistics page.
-      type: dict
-    kubernetes:
-      description:
-        - C(version), C(minor), C(source), C(repository_url), C(repository_key_url), C(image_repository) and C(bundle_path).
+      description: C(router_id) and C(state_file), the file by which keepalived is told how HAProxy is.
       type: dict
     containerd:
-      description:
-        - C(source), C(version), C(repository_url), C(repository_key_url), C(bundle_path), C(sandbox_image), C(systemd_cgroup) and
-          C(restrict_oom_score_adj).
+      description: C(source), C(sandbox_image) and C(systemd_cgroup).
       type: dict
     kubeadm:
       description:
@@ -191,11 +181,9 @@ plan:
           C(image_repository), C(etcd_extra_args), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors),
           C(fetch_kubeconfig_to) and C(fetch_kubeconfig_server).
       type: dict
-    pod_network:
-      description:
-        - C(kind), C(pod_subnets), C(manifests), C(workloads), and C(calico) with C(version), C(manifest), C(encapsulation), C(backend) and
-          C(image_registry).
-      type: dict
+    calico_manifest:
+      description: Calico's manifest, the user's or the bundle's; empty when it is upstream's of the release.
+      type: str
     warnings:
       description: What is allowed and yet worth knowing.
       type: list

@@ -330,7 +330,7 @@ def check_containerd(situation: Situation) -> Iterator[Problem]:
     inputs, oldest = situation.inputs, OLDEST_CONTAINERD.get(situation.kubernetes_minor)
     distribution = situation.containerd_source == "distribution"
     if situation.containerd_source == "bundle":
-        version = cluster_bundle.containerd_version(os.path.expanduser(inputs.bundle_path)) if inputs.bundle_path else None
+        version = cluster_bundle.containerd_version(inputs.bundle_path) if inputs.bundle_path else None
         if version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
             yield Problem(
                 "cluster_bundle_path",
@@ -364,7 +364,7 @@ def check_bundle(situation: Situation) -> Iterator[Problem]:
         host for host in situation.nodes if host.in_run and (situation.course.steps[host.host] != "none" or not _has_kubelet(host, inputs.kubernetes_version))
     ]
     found = cluster_bundle.faults(
-        os.path.expanduser(inputs.bundle_path),
+        inputs.bundle_path,
         inputs.kubernetes_version,
         kubernetes=inputs.install_source == "bundle",
         containerd=situation.containerd_source == "bundle",
@@ -394,7 +394,7 @@ def check_pod_network(situation: Situation) -> Iterator[Problem]:
             yield Problem("cluster_calico_backend", f"{inputs.calico_backend} cannot carry {inputs.calico_encapsulation}", f"write auto or {listed(backends)}")
         local.append(("cluster_calico_manifest", inputs.calico_manifest))
     for name, source in local:
-        if source.startswith(("/", "~")) and not os.path.exists(os.path.expanduser(source)):
+        if source.startswith(("/", "~")) and not os.path.exists(source):
             yield Problem(name, f"there is no {source} on the controller", "write the path of a file that is there")
 
 

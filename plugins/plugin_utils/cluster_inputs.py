@@ -14,6 +14,7 @@ import difflib
 import ipaddress
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -223,12 +224,20 @@ def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
             yield f"{json.dumps(workload)} names no workload", "write kind (DaemonSet or Deployment), namespace and name"
 
 
-def option(default: Any, meaning: str, *, choices: Sequence[str] = (), check: Check | None = None, required: bool = False) -> Any:
-    """One input: what it is when not set, what it means, and what its values must look like."""
-    return field(default_factory=lambda: default, metadata={"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required})
+def option(
+    default: Any, meaning: str, *, choices: Sequence[str] = (), check: Check | None = None, required: bool = False, convert: Callable[[Any], Any] | None = None
+) -> Any:
+    """One input: what it is when not set, what it means, what its values must look like, and what is made of them when they are read."""
+    metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert}
+    return field(default_factory=lambda: default, metadata=metadata)
 
 
-# No message shows their values.
+def _expanded(value: Any) -> Any:
+    """A path on the controller, or each path of a list, with `~` resolved; URLs have none at their beginning."""
+    return [os.path.expanduser(text) for text in value] if isinstance(value, list) else os.path.expanduser(value)
+
+
+# No message shows their values, and no plan holds them.
 SECRETS = ("statistics_password", "proxy_check_certificate")
 
 
@@ -286,7 +295,7 @@ class ClusterInputs:
         "Where kubelet, kubeadm and kubectl come from: `packages`, upstream's repository or a mirror of it; `bundle`, a directory on the controller.",
         choices=("packages", "bundle"),
     )
-    bundle_path: str = option("", "Directory of the bundle on the controller.", check=_controller_path)
+    bundle_path: str = option("", "Directory of the bundle on the controller.", check=_controller_path, convert=_expanded)
     repository_url: str = option(
         "https://pkgs.k8s.io/core:/stable:/v{minor}",
         "Upstream's repository or a mirror of it, without the `deb` or `rpm` at its end; `{minor}` stands for the version's first two numbers.",
@@ -316,7 +325,9 @@ class ClusterInputs:
         "The pod network: `calico`; `manifests`, those of `cluster_pod_network_manifests`; `none`, you bring your own and the nodes stay NotReady until then.",
         choices=("calico", "manifests", "none"),
     )
-    pod_network_manifests: list[str] = option([], "Manifests of another pod network: paths on the controller or URLs.", check=_controller_paths_or_urls)
+    pod_network_manifests: list[str] = option(
+        [], "Manifests of another pod network: paths on the controller or URLs.", check=_controller_paths_or_urls, convert=_expanded
+    )
     pod_network_workloads: list[dict[str, str]] = option(
         [], "What to wait for after them, a list of `kind`, `namespace` and `name`. Not set: every DaemonSet and Deployment in them.", check=_workloads
     )
@@ -325,6 +336,7 @@ class ClusterInputs:
         "",
         "Calico's manifest, a path on the controller or a URL. Not set: the bundle's `manifests/calico.yaml`, else upstream's.",
         check=_controller_path_or_url,
+        convert=_expanded,
     )
     calico_encapsulation: str = option("vxlan", "How Calico carries packets between nodes.", choices=tuple(ENCAPSULATIONS))
     calico_backend: str = option("auto", "Who makes the routes. `auto`: `vxlan` with the VXLAN encapsulations, `bird` with the others.", choices=BACKENDS)
@@ -373,7 +385,9 @@ class ClusterInputs:
     kubelet_config: dict[str, Any] = option({}, "Fields of the KubeletConfiguration of every node.")
     kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.")
     ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.")
-    fetch_kubeconfig_to: str = option("", "File on the controller that gets a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path)
+    fetch_kubeconfig_to: str = option(
+        "", "File on the controller that gets a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path, convert=_expanded
+    )
 
 
 @dataclass(frozen=True)
@@ -440,13 +454,16 @@ def _faults(definition: Field[Any], value: Any) -> Iterator[Fault]:
 
 
 def read(definition: Field[Any], value: Any) -> tuple[Any, list[Fault]]:
-    """The value of an input, or its default where the value is refused."""
+    """The value of an input as it is used, or its default where the value is refused."""
     if value is None:
         return definition.metadata["default"], []
     if isinstance(value, Untemplated):
         return definition.metadata["default"], [(f"cannot be resolved: {value.error}", "define what it refers to")]
     faults = list(_faults(definition, value))
-    return (definition.metadata["default"] if faults else value), faults
+    if faults:
+        return definition.metadata["default"], faults
+    convert: Callable[[Any], Any] | None = definition.metadata["convert"]
+    return (convert(value) if convert else value), []
 
 
 class Inputs(NamedTuple):
@@ -456,6 +473,11 @@ class Inputs(NamedTuple):
     hosts: dict[str, HostInputs]
     problems: list[Problem]
     refused: frozenset[str]
+
+
+def without_secrets(inputs: ClusterInputs | HostInputs) -> dict[str, Any]:
+    """All inputs by their names without `cluster_`, but for those that no plan may hold."""
+    return {definition.name: getattr(inputs, definition.name) for definition in fields(inputs) if definition.name not in SECRETS}
 
 
 def unknown_names(variables: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:

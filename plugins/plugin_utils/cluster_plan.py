@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
     API_SERVER_PORT,
     ETCD_HEALTH_PORT,
@@ -50,7 +50,6 @@ class Balancer(TypedDict):
     """How a balancer that is not ours is tested; `skip` where there is none."""
 
     test: str
-    wait: int
     listen: bool
     needs_hairpin: bool
     subject: str
@@ -59,8 +58,9 @@ class Balancer(TypedDict):
 
 
 class PlannedNode(TypedDict):
-    """A node, and what it has to do."""
+    """A node, its inputs, and what it has to do."""
 
+    inputs: dict[str, Any]
     name: str
     address: str
     addresses: list[str]
@@ -71,8 +71,6 @@ class PlannedNode(TypedDict):
     endpoint_address: str
     endpoint_address_joined: str
     hosts_entries: list[HostsEntry]
-    swap: str
-    kernel_modules: list[str]
     sysctls: dict[str, Any]
 
 
@@ -109,47 +107,23 @@ class Vrrp(TypedDict):
     """What all proxies agree on."""
 
     router_id: int
-    advert_interval: int
     state_file: str
 
 
 class ProxyPorts(TypedDict):
-    """Where HAProxies are asked how they are, and each for the etcd beside it."""
+    """Where HAProxies are asked how they are, each for the etcd beside it, and where their statistics page is."""
 
     monitor: int
     etcd: int
-
-
-class Statistics(TypedDict):
-    """HAProxy's statistics page; its password is not part of the plan."""
-
-    port: int
-    user: str
-
-
-class Kubernetes(TypedDict):
-    """Which Kubernetes, and where from."""
-
-    version: str
-    minor: str
-    source: str
-    repository_url: str
-    repository_key_url: str
-    image_repository: str
-    bundle_path: str
+    statistics: int
 
 
 class ContainerRuntime(TypedDict):
-    """Which containerd, and where from."""
+    """Where containerd comes from, and its configuration as far as it follows from other inputs."""
 
     source: str
-    version: str
-    repository_url: str
-    repository_key_url: str
-    bundle_path: str
     sandbox_image: str
     systemd_cgroup: bool
-    restrict_oom_score_adj: bool
 
 
 class Kubeadm(TypedDict):
@@ -171,29 +145,10 @@ class Kubeadm(TypedDict):
     fetch_kubeconfig_server: str
 
 
-class Calico(TypedDict):
-    """How Calico is set up; an empty manifest is upstream's of the version."""
-
-    version: str
-    manifest: str
-    encapsulation: str
-    backend: str
-    image_registry: str
-
-
-class PodNetwork(TypedDict):
-    """Who carries the pods' packets."""
-
-    kind: str
-    pod_subnets: list[str]
-    manifests: list[str]
-    workloads: list[dict[str, str]]
-    calico: Calico
-
-
 class Plan(TypedDict):
-    """Everything that a run is told; see RETURN of the module cluster_plan."""
+    """The inputs as they were read, and what follows from them and from what was found; see RETURN of the module cluster_plan."""
 
+    inputs: dict[str, Any]
     endpoint: Endpoint
     balancer: Balancer
     primary: str
@@ -208,17 +163,13 @@ class Plan(TypedDict):
     awaited: list[str]
     nodes: dict[str, PlannedNode]
     proxies: dict[str, Proxy]
-    failover_budget: float
-    proxy_maxconn: int
     proxy_ports: ProxyPorts
     proxy_timings: ProxyTimings
     backends: list[Backend]
     vrrp: Vrrp
-    statistics: Statistics
-    kubernetes: Kubernetes
     containerd: ContainerRuntime
     kubeadm: Kubeadm
-    pod_network: PodNetwork
+    calico_manifest: str
     warnings: list[str]
     summary: list[str]
 
@@ -249,6 +200,7 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
     serves = host is primary or host.state == "control_plane"
     view = View(situation.inputs.endpoint_address, str(host.address or ""), str(primary.address), serves, host.control_plane)
     return PlannedNode(
+        inputs=without_secrets(host.inputs),
         name=host.name,
         address=str(host.address or ""),
         addresses=_addresses(host, situation),
@@ -262,8 +214,6 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
         hosts_entries=[
             HostsEntry(name=other.name, address=str(other.address)) for other in situation.nodes if other.address and (other.control_plane or other is host)
         ],
-        swap=host.inputs.swap,
-        kernel_modules=host.inputs.kernel_modules,
         sysctls=_sysctls(host, situation),
     )
 
@@ -275,7 +225,6 @@ def _balancer(situation: Situation) -> Balancer:
     backends = [host for host in situation.control_planes if course.initialise or (host.found and host.found["api_ready"])]
     return Balancer(
         test=situation.inputs.balancer_test if situation.endpoint_type.balanced and ready else "skip",
-        wait=situation.inputs.balancer_wait,
         listen=course.initialise,
         needs_hairpin=situation.endpoint_type.needs_hairpin,
         subject=f"{'cluster_endpoint_address' if situation.inputs.endpoint_address else 'cluster_endpoint_name'} and cluster_endpoint_port",
@@ -328,22 +277,11 @@ def _kubelet_config(situation: Situation) -> dict[str, Any]:
     return {"cgroupDriver": situation.inputs.cgroup_driver, **swap, **situation.inputs.kubelet_config}
 
 
-def _pod_network(situation: Situation) -> PodNetwork:
+def _calico_manifest(situation: Situation) -> str:
+    """Calico's manifest: the user's, else the bundle's; empty is upstream's."""
     inputs = situation.inputs
-    bundled = os.path.join(os.path.expanduser(inputs.bundle_path), "manifests", "calico.yaml")
-    return PodNetwork(
-        kind=inputs.pod_network,
-        pod_subnets=inputs.pod_subnets,
-        manifests=[os.path.expanduser(source) for source in inputs.pod_network_manifests],
-        workloads=inputs.pod_network_workloads,
-        calico=Calico(
-            version=inputs.calico_version,
-            manifest=os.path.expanduser(inputs.calico_manifest) or (bundled if situation.uses_bundle and os.path.isfile(bundled) else ""),
-            encapsulation=inputs.calico_encapsulation,
-            backend=inputs.calico_backend,
-            image_registry=inputs.calico_image_registry,
-        ),
-    )
+    bundled = os.path.join(inputs.bundle_path, "manifests", "calico.yaml")
+    return inputs.calico_manifest or (bundled if situation.uses_bundle and os.path.isfile(bundled) else "")
 
 
 def _listed(hosts: Iterable[str]) -> str:
@@ -393,8 +331,8 @@ def make_plan(request: Request) -> Plan:
     nodes = {node.host: _node(node, situation) for node in situation.nodes}
     joining = [host for host, node in nodes.items() if node["step"] in ("join", "rejoin")]
     host_port = f"{inputs.endpoint_name}:{situation.endpoint_port}"
-    bundle_path = os.path.expanduser(inputs.bundle_path) if situation.uses_bundle else ""
     return Plan(
+        inputs=without_secrets(inputs),
         endpoint=Endpoint(
             type=inputs.endpoint_type,
             name=inputs.endpoint_name,
@@ -418,35 +356,17 @@ def make_plan(request: Request) -> Plan:
         awaited=[host.name for host in situation.nodes if host.in_run],
         nodes=nodes,
         proxies=_proxies(situation),
-        failover_budget=inputs.failover_budget,
-        proxy_maxconn=inputs.proxy_maxconn,
-        proxy_ports=ProxyPorts(monitor=MONITOR_PORT, etcd=ETCD_HEALTH_PORT),
+        proxy_ports=ProxyPorts(monitor=MONITOR_PORT, etcd=ETCD_HEALTH_PORT, statistics=STATISTICS_PORT),
         proxy_timings=situation.proxy_timings,
         backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
-            advert_interval=inputs.vrrp_advert_interval,
             state_file=PROXY_STATE_FILE if situation.endpoint_type.mover == "keepalived" else "",
-        ),
-        statistics=Statistics(port=STATISTICS_PORT, user=inputs.statistics_user),
-        kubernetes=Kubernetes(
-            version=inputs.kubernetes_version,
-            minor=f"1.{situation.kubernetes_minor}",
-            source=inputs.install_source,
-            repository_url=inputs.repository_url,
-            repository_key_url=inputs.repository_key_url,
-            image_repository=inputs.image_repository,
-            bundle_path=bundle_path,
         ),
         containerd=ContainerRuntime(
             source=situation.containerd_source,
-            version=inputs.containerd_version,
-            repository_url=inputs.containerd_repository_url,
-            repository_key_url=inputs.containerd_repository_key_url,
-            bundle_path=bundle_path,
             sandbox_image=f"{inputs.image_repository}/pause:{PAUSE_TAGS[situation.kubernetes_minor]}",
             systemd_cgroup=inputs.cgroup_driver == "systemd",
-            restrict_oom_score_adj=inputs.restrict_oom_score_adj,
         ),
         kubeadm=Kubeadm(
             endpoint=host_port,
@@ -461,10 +381,10 @@ def make_plan(request: Request) -> Plan:
             kubelet_config=_kubelet_config(situation),
             kube_proxy_config=inputs.kube_proxy_config,
             ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),
-            fetch_kubeconfig_to=os.path.expanduser(inputs.fetch_kubeconfig_to),
+            fetch_kubeconfig_to=inputs.fetch_kubeconfig_to,
             fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{API_SERVER_PORT}",
         ),
-        pod_network=_pod_network(situation),
+        calico_manifest=_calico_manifest(situation),
         warnings=warnings_of(situation),
         summary=_summary(situation, nodes),
     )

@@ -9,6 +9,7 @@ import copy
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,14 @@ def test_a_new_cluster() -> None:
     assert made["balancer"]["test"] == "skip" and made["ca_certificate"] == "" and made["stale_members"] == []
     assert made["awaited"] == list(SIX)
     assert made["nodes"]["cp2"] == {
+        "inputs": {
+            "node_address": "",
+            "vrrp_interface": "",
+            "statistics_address": "",
+            "swap": "off",
+            "kernel_modules": ["overlay", "br_netfilter"],
+            "sysctls": {},
+        },
         "name": "cp2",
         "address": "198.18.64.12",
         "addresses": ["198.18.64.12"],
@@ -176,8 +185,6 @@ def test_a_new_cluster() -> None:
         "endpoint_address": "198.18.64.10",
         "endpoint_address_joined": "198.18.64.10",
         "hosts_entries": [{"name": host, "address": ADDRESSES[host]} for host in CONTROL_PLANES],
-        "swap": "off",
-        "kernel_modules": ["overlay", "br_netfilter"],
         "sysctls": {},
     }
     # Nobody has to learn of a new worker but itself.
@@ -195,12 +202,11 @@ def test_a_new_cluster() -> None:
         "etcd_address": "198.18.64.11",
     }
     assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (137, False), (74, False)]
-    assert made["kubernetes"]["version"] == "1.37.2" and made["kubernetes"]["minor"] == "1.37" and made["kubernetes"]["source"] == "packages"
     assert made["containerd"]["source"] == "repository" and made["containerd"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
     assert made["kubeadm"]["cert_sans"] == ["api.lab.test", "198.18.64.10"]
     assert made["kubeadm"]["kubelet_config"] == {"cgroupDriver": "systemd"} and made["kubeadm"]["ignore_preflight_errors"] == []
     assert made["kubeadm"]["etcd_extra_args"] == []
-    assert made["pod_network"]["kind"] == "calico" and made["warnings"] == []
+    assert made["calico_manifest"] == "" and made["warnings"] == []
     assert made["summary"][0] == "cp1 initialises the cluster, Kubernetes 1.37.2"
 
 
@@ -212,7 +218,30 @@ def test_proxies_tell_of_etcd_where_each_control_plane_is_one(proxies: Sequence[
 
 
 def test_the_plan_is_json_and_has_no_secret() -> None:
-    assert "not-for-print" not in json.dumps(plan())
+    pem = "-----BEGIN CERTIFICATE-----\nnot-for-print\n-----BEGIN PRIVATE KEY-----\n"
+    assert "not-for-print" not in json.dumps(plan(inputs={"cluster_proxy_check_certificate": pem}))
+
+
+def test_the_inputs_are_in_the_plan_as_they_were_read() -> None:
+    given = {"cluster_pod_subnets": ["10.244.0.0/16"], "cluster_endpoint_port": 17443, "cluster_statistics_user": "ops"}
+    inputs = plan(inputs=given)["inputs"]
+    assert {name: inputs[name.removeprefix("cluster_")] for name in given} == given
+    known = {definition.name for definition in fields(cluster_inputs.ClusterInputs)}
+    assert set(inputs) == known - set(cluster_inputs.SECRETS) and set(cluster_inputs.SECRETS) <= known
+    assert inputs["proxy_maxconn"] == 20000 and inputs["vrrp_router_id"] is None
+    of_hosts = plan(hosts={"w1": {"cluster_sysctls": {"vm.max_map_count": 262144}}})["nodes"]
+    assert [of_hosts[host]["inputs"]["sysctls"] for host in ("w1", "w2")] == [{"vm.max_map_count": 262144}, {}]
+
+
+def test_paths_on_the_controller_are_resolved_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "podnet.yaml").touch()
+    manifests = ["~/podnet.yaml", "https://example.org/~/podnet.yaml"]
+    inputs = plan(
+        inputs={"cluster_fetch_kubeconfig_to": "~/kubeconfig", "cluster_pod_network": "manifests", "cluster_pod_network_manifests": manifests}
+    )["inputs"]
+    assert inputs["fetch_kubeconfig_to"] == f"{tmp_path}/kubeconfig"
+    assert inputs["pod_network_manifests"] == [f"{tmp_path}/podnet.yaml", "https://example.org/~/podnet.yaml"]
 
 
 def test_a_complete_cluster_has_nothing_to_do() -> None:
@@ -332,7 +361,7 @@ def test_haproxy_on_every_node() -> None:
 def test_timings() -> None:
     timings = {"check_interval": 100, "check_timeout": 120, "dead_interval": 300, "dead_timeout": 250, "dead_fall": 2, "connect_timeout": 200}
     assert plan()["proxy_timings"] == timings
-    assert plan()["vrrp"]["advert_interval"] == 100
+    assert plan()["inputs"]["vrrp_advert_interval"] == 100
     # A proxy on every node: each of them asks every API server.
     local = {"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""}
     assert plan(inputs=local)["proxy_timings"] == {**timings, "check_interval": 1000, "dead_interval": 3000}
@@ -341,7 +370,7 @@ def test_timings() -> None:
     # Without a virtual IP there is no such budget; and whoever raises it may have slower ones.
     assert plan(inputs={**local, "cluster_proxy_check_timeout": 2000})["proxy_timings"]["check_timeout"] == 2000
     slow = {"cluster_vrrp_advert_interval": 1000, "cluster_failover_budget": 4}
-    assert plan(inputs=slow)["vrrp"]["advert_interval"] == 1000
+    assert plan(inputs=slow)["inputs"]["vrrp_advert_interval"] == 1000
 
 
 def test_an_endpoint_of_somebody_else() -> None:
@@ -446,7 +475,7 @@ def test_names() -> None:
 
 def test_swap_that_stays() -> None:
     made = plan(hosts={"w1": {"cluster_swap": "keep"}}, inputs={"cluster_ignore_preflight_errors": ["SystemVerification"]})
-    assert made["nodes"]["w1"]["swap"] == "keep" and made["nodes"]["w2"]["swap"] == "off"
+    assert made["nodes"]["w1"]["inputs"]["swap"] == "keep" and made["nodes"]["w2"]["inputs"]["swap"] == "off"
     assert made["kubeadm"]["kubelet_config"]["failSwapOn"] is False
     assert made["kubeadm"]["ignore_preflight_errors"] == ["SystemVerification", "Swap"]
 
@@ -490,7 +519,7 @@ def test_a_bundle_is_read_when_a_node_will_be_given_of_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(cluster_bundle, "faults", faults)
     made = plan(found=found, inputs={"cluster_install_source": "bundle", "cluster_bundle_path": "/srv/bundle"}, run=tuple(host for host in SIX if found[host]))
     assert asked == [{"kubernetes": True, "containerd": True, "contents": reads}]
-    assert made["kubernetes"]["bundle_path"] == made["containerd"]["bundle_path"] == "/srv/bundle" and made["containerd"]["source"] == "bundle"
+    assert made["inputs"]["bundle_path"] == "/srv/bundle" and made["containerd"]["source"] == "bundle"
 
 
 def test_the_summary_says_who_does_what() -> None:
