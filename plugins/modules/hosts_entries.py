@@ -99,33 +99,10 @@ pods:
   sample: [kube-system/kube-proxy-x7k2p]
 """
 
-import errno  # noqa: E402
-import os  # noqa: E402
-from pathlib import Path  # noqa: E402
-
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import renew, stale_copies  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError, check, owned, render  # noqa: E402
-
-
-def write(path: str, text: str) -> None:
-    """Put the file in its place, whole where that is possible."""
-    status = os.stat(path) if os.path.exists(path) else None
-    beside = f"{path}.new"
-    with open(beside, "w", encoding="utf-8", errors="surrogateescape") as file:
-        os.fchmod(file.fileno(), status.st_mode & 0o7777 if status else 0o644)
-        os.fchown(file.fileno(), status.st_uid if status else 0, status.st_gid if status else 0)
-        file.write(text)
-    try:
-        os.replace(beside, path)
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        # A container runtime mounts the file of its own there, which can only be written to.
-        os.unlink(beside)
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_change import set_entries  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError  # noqa: E402
 
 
 def main() -> None:
@@ -145,29 +122,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    path = os.path.realpath(module.params["path"])
-    entries = [Entry(entry["name"], entry["address"]) for entry in module.params["entries"]]
-    before = ""
+    params = module.params
     try:
-        check(entries)
-        if os.path.exists(path):
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                before = file.read()
-        after = render(before, module.params["owner"], entries, module.params["absent"])
-        if after != before and not module.check_mode:
-            write(path, after)
-            module.set_default_selinux_context(path, False)
-        stale = list(stale_copies(after, module.params["owner"], Path(module.params["root"])))
-        for copy in stale if not module.check_mode else ():
-            renew(copy)
+        change = set_entries(params["owner"], [Entry(**entry) for entry in params["entries"]], params["absent"], params["path"], params["root"], module.check_mode)
+        if change.after != change.before and not module.check_mode:
+            module.set_default_selinux_context(change.path, False)
     except (HostsFileError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(
-        changed=after != before or bool(stale),
-        lines=owned(after, module.params["owner"]),
-        pods=[copy.pod for copy in stale],
-        diff={"before_header": path, "after_header": path, "before": before, "after": after},
-    )
+    module.exit_json(changed=change.changed, lines=change.lines, pods=change.pods, diff=change.diff)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_settings
-short_description: Set kernel modules, kernel parameters and swap for a Kubernetes node
+short_description: Set names, kernel modules, kernel parameters and swap for a Kubernetes node
 version_added: 0.1.0
 description:
-  - Loads kernel modules, sets kernel parameters, turns swap off and keeps NetworkManager away from the pods' interfaces, now and at every boot.
+  - Gives the nodes their lines in C(/etc/hosts), loads kernel modules, sets kernel parameters, turns swap off and keeps NetworkManager away from the pods' interfaces, now and at every boot.
   - It is one module because all of it is looked up in an instant, and a task for each would cost a round trip for each.
 author:
   - Quorum contributors (@quorum)
 options:
+  hosts:
+    description:
+      - Names and addresses that get lines of their own in C(/etc/hosts), as M(quorum.kubeadm.hosts_entries) writes them for the owner V(nodes).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: A host name.
+        type: str
+        required: true
+      address:
+        description: An IPv4 or IPv6 address of it.
+        type: str
+        required: true
   kernel_modules:
     description:
       - Modules to load. One that the kernel has built in counts as loaded.
@@ -79,8 +94,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import node_settings as pure
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_change import set_entries
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry, HostsFileError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write
 
+HOSTS_FILE = "/etc/hosts"
 MODULES_FILE = "/etc/modules-load.d/quorum-kubeadm.conf"
 # The last word is ours: Debian links /etc/sysctl.conf as 99-sysctl.conf.
 SYSCTL_FILE = "/etc/sysctl.d/99-zz-quorum-kubeadm.conf"
@@ -117,6 +135,15 @@ class Settings:
         self.diff.append(difference(file, found))
         self._change(f"write {path}", lambda: write(file))
         return True
+
+    def hosts(self, entries: list[Entry]) -> bool:
+        """Have these names in /etc/hosts; tell whether the file had to be written."""
+        change = set_entries("nodes", entries, (), HOSTS_FILE, "/", self.check_mode)
+        if change.after != change.before:
+            self.changes.append(f"write {HOSTS_FILE}")
+            self.diff.append(change.diff)
+        self.changes.extend(f"renew the copy of {HOSTS_FILE} of pod {pod}" for pod in change.pods)
+        return change.after != change.before
 
     def modules(self, names: list[str]) -> None:
         """Have these modules, now and at boot; what the kernel refuses is not written down."""
@@ -190,6 +217,12 @@ def main() -> None:
     """Make the host as wanted."""
     module = AnsibleModule(
         argument_spec={
+            "hosts": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"name": {"type": "str", "required": True}, "address": {"type": "str", "required": True}},
+            },
             "kernel_modules": {"type": "list", "elements": "str", "default": []},
             "sysctls": {"type": "dict", "default": {}},
             "swap": {"type": "str", "choices": ["off", "keep"], "default": "keep"},
@@ -200,13 +233,15 @@ def main() -> None:
     params = module.params
     settings = Settings(module.check_mode)
     try:
+        if settings.hosts([Entry(**entry) for entry in params["hosts"]]) and not module.check_mode:
+            module.set_default_selinux_context(HOSTS_FILE, False)
         settings.modules(params["kernel_modules"])
         settings.sysctls({key: str(value) for key, value in params["sysctls"].items()})
         if params["swap"] == "off":
             settings.swap_off()
         if params["unmanaged_interfaces"]:
             settings.unmanaged(params["unmanaged_interfaces"])
-    except SettingError as error:
+    except (HostsFileError, SettingError) as error:
         module.fail_json(msg=str(error), changes=settings.changes)
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}", changes=settings.changes)

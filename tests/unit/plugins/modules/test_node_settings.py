@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils import node_settings as pure
 from ansible_collections.quorum.kubeadm.plugins.module_utils import text_files
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
+from ansible_collections.quorum.kubeadm.plugins.module_utils.hosts_file import Entry
 from ansible_collections.quorum.kubeadm.plugins.modules import node_settings
 from ansible_collections.quorum.kubeadm.plugins.modules.node_settings import SettingError, Settings
 
@@ -60,6 +61,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     for directory in ("/etc/modules-load.d", "/etc/sysctl.d", "/etc/systemd/system"):
         host.path(directory).mkdir(parents=True)
     host.have("/etc/fstab", FSTAB)
+    host.have("/etc/hosts", "127.0.0.1 localhost\n")
     host.have("/proc/swaps", SWAPS)
     host.have("/proc/sys/net/ipv4/ip_forward", "0\n")
     host.have("/usr/lib/systemd/system/swap.target")
@@ -67,7 +69,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     exists = os.path.exists
     monkeypatch.setattr(os, "fchown", lambda *_: None)
     monkeypatch.setattr(os.path, "exists", lambda path: exists(str(path) if str(path).startswith(str(tmp_path)) else host.path(str(path))))
-    for name in ("MODULES_FILE", "SYSCTL_FILE", "NETWORK_MANAGER", "UNMANAGED_FILE"):
+    for name in ("HOSTS_FILE", "MODULES_FILE", "SYSCTL_FILE", "NETWORK_MANAGER", "UNMANAGED_FILE"):
         monkeypatch.setattr(node_settings, name, str(host.path(getattr(node_settings, name))))
     monkeypatch.setattr(node_settings, "UNIT_DIRECTORIES", tuple(str(host.path(directory)) for directory in node_settings.UNIT_DIRECTORIES))
     monkeypatch.setattr(pure, "sysctl_path", lambda key: str(host.path("/proc/sys/" + key.replace(".", "/"))))
@@ -87,6 +89,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def settle(check_mode: bool = False, modules: Sequence[str] = ("overlay", "br_netfilter")) -> Settings:
     settings = Settings(check_mode)
+    settings.hosts([Entry("cp1", "192.0.2.11")])
     settings.modules(list(modules))
     settings.sysctls({"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"})
     settings.swap_off()
@@ -108,7 +111,8 @@ def test_first_and_second_run(host: Host) -> None:
     assert host.read("/proc/sys/net/bridge/bridge-nf-call-iptables") == "1"
     assert host.read("/etc/fstab") == FSTAB.replace("/swap.img", "#/swap.img")
     assert "net.ipv4.ip_forward = 1\n" in host.read(node_settings.SYSCTL_FILE.removeprefix(str(host.root)))
-    assert len(first.diff) == 4
+    assert host.read("/etc/hosts") == "127.0.0.1 localhost\n192.0.2.11 cp1 # quorum.kubeadm nodes\n"
+    assert len(first.diff) == 5
 
     host.commands.clear()
     assert (settle().changes, host.commands) == ([], [])
@@ -118,6 +122,7 @@ def test_check_mode_says_the_same_and_changes_nothing(host: Host) -> None:
     said = settle(check_mode=True).changes
     assert not host.commands
     assert host.read("/etc/fstab") == FSTAB
+    assert host.read("/etc/hosts") == "127.0.0.1 localhost\n"
     assert host.read("/proc/sys/net/ipv4/ip_forward") == "0\n"
     assert [change.replace("was absent", "was 0") for change in said] == settle().changes
 
@@ -126,6 +131,12 @@ def test_drift_of_the_running_kernel(host: Host) -> None:
     settle()
     host.have("/proc/sys/net/ipv4/ip_forward", "0\n")
     assert settle().changes == ["set net.ipv4.ip_forward = 1 (was 0)"]
+
+
+def test_a_name_that_another_line_has(host: Host) -> None:
+    host.have("/etc/hosts", "127.0.1.1 cp1 mine\n")
+    assert f"write {node_settings.HOSTS_FILE}" in settle().changes
+    assert host.read("/etc/hosts") == "127.0.1.1 mine\n192.0.2.11 cp1 # quorum.kubeadm nodes\n"
 
 
 def test_no_network_manager(host: Host) -> None:
