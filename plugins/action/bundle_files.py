@@ -35,8 +35,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     "required": True,
                     "options": {"src": {"type": "str", "required": True}, "dest": {"type": "str", "required": True}},
                 },
+                "texts": {"type": "list", "elements": "dict", "default": []},
                 "mode": {"type": "str", "default": "0755"},
                 "units": {"type": "list", "elements": "str", "default": []},
+                "boot_units": {"type": "list", "elements": "str", "default": []},
             }
         )
         bundle = self._loader.path_dwim(args["path"])

@@ -1,27 +1,73 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which systemd units run with files older than those on the disk."""
+"""The systemd units that read files: which run with older ones, which do not run, which are missing."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner
-from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_stale, unit_properties
 
-PROPERTIES = "Id,ActiveState,NeedDaemonReload,StateChangeTimestampMonotonic"
+PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic"
 
 
-def stale_units(run: Runner, units: Sequence[str], paths: Iterable[str]) -> list[str]:
-    """Return the running units that were not loaded since the newest of these files was written."""
-    written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
-    if not units or not written:
-        return []
+class Units(NamedTuple):
+    """What some units are, each list with their names."""
+
+    stale: list[str]
+    """They run, and have not read the newest of the files."""
+    missing: list[str]
+    """There is no unit file."""
+    idle: list[str]
+    """They do not run, or would not after a reboot."""
+    disabled: list[str]
+    """They do not start at boot, whether they run or not; also what is missing."""
+
+
+def unit_properties(text: str) -> list[dict[str, str]]:
+    """Return the blocks that ``systemctl show UNIT...`` prints, one for each unit."""
+    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n") if block.strip()]
+
+
+def is_stale(properties: Mapping[str, str], written: float, boot: float) -> bool:
+    """Tell whether a running unit has not taken the files in, of which the newest was written then.
+
+    ``written`` and ``boot`` are seconds since the epoch, systemd counts from boot in microseconds.
+    A unit that does not run reads its files when it is started.
+    """
+    if properties.get("ActiveState") != "active":
+        return False
+    loaded = boot + int(properties.get("StateChangeTimestampMonotonic") or 0) / 1e6
+    return written > loaded or properties.get("NeedDaemonReload") == "yes" or properties.get("ReloadResult", "success") != "success"
+
+
+def is_idle(properties: Mapping[str, str]) -> bool:
+    """Tell whether an installed unit does not run, or would not after a reboot; a unit that others start cannot be enabled."""
+    return properties.get("LoadState") != "not-found" and (
+        properties.get("ActiveState") not in ("active", "reloading") or properties.get("UnitFileState") == "disabled"
+    )
+
+
+def look_at_units(run: Runner, units: Sequence[str], paths: Iterable[str]) -> Units:
+    """Ask systemd for the units that read the files of these paths.
+
+    Ask before anything is written: what is written now is told by the change itself. Raises ValueError when systemctl does not answer.
+    """
+    if not units:
+        return Units([], [], [], [])
     shown = run(["systemctl", "show", f"--property={PROPERTIES}", *units])
     if shown.rc:
         raise ValueError(f"systemctl does not tell the state of {', '.join(units)}: {shown.stderr.strip()}")
+    written = max((os.stat(path).st_mtime for path in paths if os.path.exists(path)), default=0.0)
     boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
-    return [unit["Id"] for unit in unit_properties(shown.stdout) if is_stale(unit, max(written), boot)]
+    found = unit_properties(shown.stdout)
+    return Units(
+        stale=[unit["Id"] for unit in found if is_stale(unit, written, boot)],
+        missing=[unit["Id"] for unit in found if unit.get("LoadState") == "not-found"],
+        idle=[unit["Id"] for unit in found if is_idle(unit)],
+        disabled=[unit["Id"] for unit in found if unit.get("UnitFileState") not in ("enabled", "static")],
+    )

@@ -39,6 +39,25 @@ options:
           - The path on the node. When O(files[].src) is a directory, or this ends in a slash, it is the directory to install into.
         type: str
         required: true
+  texts:
+    description:
+      - Text files that go with them, such as the units that run them. They are written before the files of the bundle.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path of the file.
+        type: path
+        required: true
+      content:
+        description: What the file contains.
+        type: str
+        required: true
+      mode:
+        description: Permissions, as an octal string.
+        type: str
+        default: "0644"
   mode:
     description:
       - The mode of the installed files.
@@ -51,13 +70,19 @@ options:
     type: list
     elements: str
     default: []
+  boot_units:
+    description:
+      - Units of which RV(disabled_units) tells whether they start at boot.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Says what would be installed, and transfers nothing.
     support: full
   diff_mode:
-    description: Names the files that are replaced, without their contents.
-    support: none
+    description: Shows the difference of the text files, and only names those of the bundle.
+    support: partial
   idempotent:
     description: Run again it finds every checksum as it should be and changes nothing.
     support: full
@@ -86,6 +111,30 @@ stale_units:
   type: list
   elements: str
   sample: [containerd.service]
+missing_units:
+  description: The units of O(units) of which there was no unit file yet.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+idle_units:
+  description: The other units of O(units) that do not run, or are not enabled.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+disabled_units:
+  description: The units of O(boot_units) that do not start at boot yet, those without a unit file among them.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubelet.service]
+texts:
+  description: The text files that were written, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/systemd/system/containerd.service]
 """
 
 import os
@@ -99,7 +148,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import
     install,
 )
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import stale_units
+from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units
 
 
 def main() -> None:
@@ -118,8 +168,19 @@ def main() -> None:
                     "_sha256": {"type": "str"},
                 },
             },
+            "texts": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str", "required": True},
+                    "mode": {"type": "str", "default": "0644"},
+                },
+            },
             "mode": {"type": "str", "default": "0755"},
             "units": {"type": "list", "elements": "str", "default": []},
+            "boot_units": {"type": "list", "elements": "str", "default": []},
             "_staging": {"type": "path"},
         },
         supports_check_mode=True,
@@ -128,11 +189,19 @@ def main() -> None:
     if not all(file.sha256 for file in files):
         module.fail_json(msg="bundle_files works through its action plugin, which reads the bundle on the controller; call it by its full name as a task.")
     mode = int(module.params["mode"], 8)
+    texts = [TextFile(text["path"], text["content"], int(text["mode"], 8)) for text in module.params["texts"]]
     missing = differing(files)
     installed = [file.dest for file in missing]
     staging = module.params["_staging"]
     try:
-        stale = stale_units(run, module.params["units"], [file.dest for file in files])
+        units = look_at_units(run, module.params["units"], [*(file.dest for file in files), *(text.path for text in texts)])
+        disabled = look_at_units(run, module.params["boot_units"], []).disabled
+        pending = [(text, found) for text in texts if not is_as_wanted(text, found := look(text.path))]
+        # Where the action has files to bring, it asks again, and nothing is written before they are there.
+        if not module.check_mode and (staging or not missing):
+            for text, _found in pending:
+                write(text)
+                module.set_default_selinux_context(text.path, False)
         if staging and not module.check_mode:
             for file in missing:
                 install(os.path.join(staging, file.sha256), file, mode)
@@ -146,7 +215,17 @@ def main() -> None:
                 installed.append(file.dest)
     except (ValueError, OSError) as error:
         module.fail_json(msg=f"Bundle {module.params['path']}: {error}")
-    module.exit_json(changed=bool(installed or stale), installed=installed, stale_units=stale, _missing=[file.sha256 for file in missing])
+    module.exit_json(
+        changed=bool(installed or pending or units.stale),
+        installed=installed,
+        texts=[text.path for text, _found in pending],
+        stale_units=units.stale,
+        missing_units=units.missing,
+        idle_units=units.idle,
+        disabled_units=disabled,
+        diff=[difference(text, found) for text, found in pending],
+        _missing=[file.sha256 for file in missing],
+    )
 
 
 if __name__ == "__main__":

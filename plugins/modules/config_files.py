@@ -57,6 +57,11 @@ options:
     type: list
     elements: str
     default: []
+  boot_units:
+    description: Units of which RV(disabled_units) tells whether they start at boot. They need not read the files.
+    type: list
+    elements: str
+    default: []
 author:
   - Quorum contributors (@quorum)
 attributes:
@@ -120,19 +125,25 @@ idle_units:
   type: list
   elements: str
   sample: []
+disabled_units:
+  description: The units of O(boot_units) that do not start at boot yet, those without a unit file among them.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubelet.service]
 """
 
 import os  # noqa: E402
 import shutil  # noqa: E402
 import tempfile  # noqa: E402
-import time  # noqa: E402
 from typing import Any  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import environment, run  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import is_idle, is_stale, unit_properties, without_hidden  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import without_hidden  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units  # noqa: E402
 
 
 def content_of(file: dict[str, Any]) -> str:
@@ -158,17 +169,6 @@ def validate(module: AnsibleModule, text: TextFile, words: list[str], hidden: st
         module.fail_json(msg=f"{text.path} was not written, `{' '.join(words)}` refuses it: {said}", rc=answer.rc)
 
 
-def look_at(module: AnsibleModule, units: list[str]) -> list[dict[str, str]]:
-    """Return what systemd says of the units."""
-    if not units:
-        return []
-    properties = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic"
-    answer = run(["systemctl", "show", f"--property={properties}", *units])
-    if answer.rc != 0:
-        module.fail_json(msg=f"systemctl does not tell the state of {', '.join(units)}: {answer.stderr.strip()}", rc=answer.rc)
-    return unit_properties(answer.stdout)
-
-
 def main() -> None:
     """Write the files that differ."""
     module = AnsibleModule(
@@ -191,16 +191,14 @@ def main() -> None:
             },
             "directories": {"type": "list", "elements": "path", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
+            "boot_units": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     files: list[dict[str, Any]] = module.params["files"]
     try:
-        # Asked before anything is written: what is written now is told by the change itself.
-        units = look_at(module, module.params["units"])
-        written = max((os.stat(file["path"]).st_mtime for file in files if os.path.exists(file["path"])), default=0.0)
-        boot = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
-        stale = [unit["Id"] for unit in units if is_stale(unit, written, boot)]
+        units = look_at_units(run, module.params["units"], [file["path"] for file in files])
+        disabled = look_at_units(run, module.params["boot_units"], []).disabled
         directories = [path for path in module.params["directories"] if not os.path.isdir(path)]
         wanted = [(TextFile(file["path"], content_of(file), int(file["mode"], 8)), file) for file in files]
         pending = [(text, file, found) for text, file in wanted if not is_as_wanted(text, found := look(text.path))]
@@ -212,14 +210,17 @@ def main() -> None:
                     validate(module, text, file["validate"], file["hidden"])
                 write(text)
                 module.set_default_selinux_context(text.path, False)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
     module.exit_json(
-        changed=bool(pending or directories or stale),
+        changed=bool(pending or directories or units.stale),
         files=[text.path for text, _file, _found in pending],
-        stale_units=stale,
-        missing_units=[unit["Id"] for unit in units if unit["LoadState"] == "not-found"],
-        idle_units=[unit["Id"] for unit in units if is_idle(unit)],
+        stale_units=units.stale,
+        missing_units=units.missing,
+        idle_units=units.idle,
+        disabled_units=disabled,
         diff=[
             {side: without_hidden(part, file["hidden"]) for side, part in difference(text, found).items()} for text, file, found in pending
         ],

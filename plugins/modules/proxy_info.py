@@ -129,7 +129,7 @@ import socket  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import unit_properties  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import unit_properties  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_state import Backend, backends, holds, keepalived_state  # noqa: E402
 
 

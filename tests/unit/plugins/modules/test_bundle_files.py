@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import look
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import Units
 from ansible_collections.quorum.kubeadm.plugins.modules import bundle_files
 
 from .conftest import RunModule
@@ -24,6 +26,7 @@ def everything_is_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let files be root's whoever runs the test."""
     monkeypatch.setattr(os, "fchown", lambda *_: None)
     monkeypatch.setattr(os, "chown", lambda *_: None)
+    monkeypatch.setattr(bundle_files, "look", lambda path: look(path)._replace(owned_by_root=True))
     monkeypatch.setattr(bundle_files, "has_mode", lambda path, mode: os.stat(path).st_mode & 0o7777 == mode)
 
 
@@ -68,10 +71,28 @@ def test_wrong_mode(run_module: RunModule, arguments: dict[str, Any], tmp_path: 
 
 
 def test_unit_that_runs_an_older_file(run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_files, "stale_units", lambda _run, units, _paths: units)
+    monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, units, _paths: Units(units, [], [], []))
     arguments["files"].pop()
     answer = run_module("bundle_files", **arguments, units=["kubelet.service"])
     assert (answer["changed"], answer["installed"], answer["stale_units"]) == (True, [], ["kubelet.service"])
+
+
+def test_texts_are_written_with_the_files_and_not_before(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:
+    unit = tmp_path / "system" / "kubelet.service"
+    arguments["texts"] = [{"path": str(unit), "content": "[Service]\n"}]
+    asked = run_module("bundle_files", **arguments)
+    assert (asked["texts"], asked["_missing"], unit.exists()) == ([str(unit)], [SUMS["kubeadm"]], False)
+    (tmp_path / SUMS["kubeadm"]).write_text("kubeadm")
+    done = run_module("bundle_files", **arguments, _staging=str(tmp_path))
+    assert (done["texts"], unit.read_text(), unit.stat().st_mode & 0o7777) == ([str(unit)], "[Service]\n", 0o644)
+    assert run_module("bundle_files", **arguments)["changed"] is False
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_text_alone(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path, check_mode: bool) -> None:
+    arguments["files"].pop()
+    answer = run_module("bundle_files", check_mode, **arguments, texts=[{"path": str(tmp_path / "unit"), "content": "new\n"}])
+    assert (answer["changed"], answer["diff"][0]["after"], (tmp_path / "unit").exists()) == (True, "new\n", not check_mode)
 
 
 def test_without_the_action(run_module: RunModule) -> None:
