@@ -9,8 +9,9 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import parse_node
 from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import Ask, EtcdError, Member, list_members, with_health
+from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import ETCD_CLIENTS
 
-LOCAL = ["https://127.0.0.1:2379"]
+LOCAL = [f"https://127.0.0.1:{ETCD_CLIENTS}"]
 
 
 def node_problems(nodes: Iterable[Mapping[str, Any]], expected: Sequence[str]) -> list[str]:

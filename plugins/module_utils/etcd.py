@@ -16,6 +16,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence, TypedDict
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import tls_context
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, API_SERVER_MANIFEST, ETCD_MANIFEST, PKI, flag, url_host
+from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import ETCD_CLIENTS, ETCD_PEERS
 
 ETCD_PKI = f"{PKI}/etcd"
 CLIENT_CERTIFICATE = f"{ETCD_PKI}/healthcheck-client.crt"
@@ -130,13 +131,13 @@ def local_endpoints(root: Path = Path("/")) -> list[str]:
     manifest = root / ETCD_MANIFEST
     if not manifest.exists():
         return []
-    return (flag(manifest.read_text(encoding="utf-8"), "advertise-client-urls") or "https://127.0.0.1:2379").split(",")
+    return (flag(manifest.read_text(encoding="utf-8"), "advertise-client-urls") or f"https://127.0.0.1:{ETCD_CLIENTS}").split(",")
 
 
 def dead_members(members: Iterable[Member], name: str | None, address: str | None) -> list[Member]:
     """Return the members of a machine that is gone, by its name or its address; raise EtcdError when one must not be removed."""
     known = list(members)
-    peer_url = f"https://{url_host(address)}:2380" if address else None
+    peer_url = f"https://{url_host(address)}:{ETCD_PEERS}" if address else None
     gone = [member for member in known if (name and member["name"] == name) or peer_url in member["peer_urls"]]
     for member in gone:
         if member["healthy"]:
@@ -175,8 +176,8 @@ def forget_own_member(root: Path, advertise_address: str | None, kubectl: Kubect
         return None  # kubeadm had not come so far as to speak to etcd
     host = url_host(address)
     pods = kubectl.objects("--namespace", "kube-system", "get", "pods", "--selector", "component=etcd,tier=control-plane")
-    others = [url for url in client_urls(pods) if url != f"https://{host}:2379"]
-    ask, peer_url = make_asker(root), f"https://{host}:2380"
+    others = [url for url in client_urls(pods) if url != f"https://{host}:{ETCD_CLIENTS}"]
+    ask, peer_url = make_asker(root), f"https://{host}:{ETCD_PEERS}"
     if not (root / ETCD_MANIFEST).exists():
         for member in with_health(ask, (one for one in list_members(ask, others) if peer_url in one["peer_urls"])):
             if member["healthy"]:

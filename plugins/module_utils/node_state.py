@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError, common_name, first_certificate, public_key_pin
+from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import API_SERVER
 
 State = Literal["clean", "initialising", "control_plane", "worker", "half_joined"]
 Work = Literal["init", "join"]
@@ -175,4 +176,4 @@ def read_api_server(root: Path) -> ApiServer | None:
     manifest = _text(root / API_SERVER_MANIFEST)
     if not manifest:
         return None
-    return ApiServer(flag(manifest, "advertise-address") or "127.0.0.1", int(flag(manifest, "secure-port") or 6443))
+    return ApiServer(flag(manifest, "advertise-address") or "127.0.0.1", int(flag(manifest, "secure-port") or API_SERVER))

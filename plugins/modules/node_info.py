@@ -12,8 +12,8 @@ short_description: Tell what a node is by itself
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
-  - Reads in one go what installing, initialising and joining must know of a host - its system, its addresses, who listens on the ports
-    that a cluster needs, which versions are installed, and what it is to Kubernetes already, told by the CA of its cluster.
+  - Reads in one go what installing, initialising and joining must know of a host - its system, its addresses, who listens on which port,
+    which versions are installed, and what it is to Kubernetes already, told by the CA of its cluster.
   - Needs C(become), since keys and the sockets of other processes are root's.
 attributes:
   check_mode:
@@ -27,11 +27,6 @@ attributes:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 options:
-  ports:
-    description: Further TCP ports whose listeners are to be told by the name of their process, beside those of Kubernetes.
-    type: list
-    elements: int
-    default: []
   containerd_candidate:
     description: Whether to ask the package manager which version of containerd the distribution offers.
     type: bool
@@ -48,7 +43,6 @@ options:
 EXAMPLES = r"""
 - name: Read what the node is
   quorum.kubeadm.node_info:
-    ports: [16443, 1080]
   register: node_info
 
 - name: Refuse a node of another cluster
@@ -93,7 +87,7 @@ node:
       description: The interface that holds it, or None.
       type: str
     listening:
-      description: Every TCP port that is listened on; C(process) is known for Kubernetes' ports and O(ports), None for others.
+      description: Every TCP port that is listened on, with the name of the C(process), None where the kernel itself listens.
       type: list
       elements: dict
       sample: [{port: 6443, address: "::", process: kube-apiserver}]
@@ -160,7 +154,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import a
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server
 
 ROOT = Path("/")
-PORTS = frozenset({6443, 16443, 16445, 1080, 10248, 10249, 10250, 10256, 10257, 10259, 2379, 2380})
+# A process that is just being started again has another socket by the time that processes are read.
+LOOKS = 3
 VERSIONS = {
     "containerd": ["containerd", "--version"],
     "kubelet": ["kubelet", "--version"],
@@ -209,11 +204,15 @@ def processes(inodes: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     return found
 
 
-def listening(ports: Iterable[int], root: Path = ROOT) -> list[dict[str, Any]]:
+def listening(root: Path = ROOT) -> list[dict[str, Any]]:
     """Return who listens."""
-    wanted = PORTS.union(ports)
-    sockets = [one for table in ("tcp", "tcp6") for one in machine.parse_listeners(read(root / "proc/net" / table))]
-    names = processes((one["inode"] for one in sockets if one["port"] in wanted), root)
+    sockets: list[machine.Socket] = []
+    names: dict[str, str] = {}
+    for _look in range(LOOKS):
+        sockets = [one for table in ("tcp", "tcp6") for one in machine.parse_listeners(read(root / "proc/net" / table))]
+        names.update(processes({one["inode"] for one in sockets} - set(names), root))
+        if all(one["inode"] in names for one in sockets):
+            break
     return sorted(
         ({"port": one["port"], "address": one["address"], "process": names.get(one["inode"])} for one in sockets),
         key=lambda one: (one["port"], one["address"]),
@@ -257,7 +256,7 @@ def resolved(name: str, ask_dns: bool, root: Path = ROOT) -> dict[str, list[str]
 
 
 def node(
-    ports: Iterable[int], containerd_candidate: bool, runner: Runner = run, root: Path = ROOT, resolve: str | None = None, ask_dns: bool = True
+    containerd_candidate: bool, runner: Runner = run, root: Path = ROOT, resolve: str | None = None, ask_dns: bool = True
 ) -> dict[str, Any]:
     """Read the node."""
     membership = actual_membership(root)
@@ -266,7 +265,7 @@ def node(
         versions = {name: side_by_side.submit(installed_version, runner, command) for name, command in VERSIONS.items()}
         offered = side_by_side.submit(candidate, runner, root) if containerd_candidate else None
         meant = side_by_side.submit(resolved, resolve, ask_dns, root) if resolve else None
-        sockets = listening(ports, root)
+        sockets = listening(root)
         server = read_api_server(root) if membership["state"] == "control_plane" else None
         problem = wait_ready(root, server, MOMENT) if server else None
     if addresses.result().rc != 0:
@@ -299,7 +298,6 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(
         argument_spec={
-            "ports": {"type": "list", "elements": "int", "default": []},
             "containerd_candidate": {"type": "bool", "default": False},
             "resolve": {"type": "str"},
             "ask_dns": {"type": "bool", "default": True},
@@ -309,9 +307,7 @@ def main() -> None:
     if os.geteuid() != 0:
         module.fail_json(msg="node_info reads keys and the sockets of other processes, which are root's: write `become: true` on the play")
     try:
-        read_node = node(
-            module.params["ports"], module.params["containerd_candidate"], resolve=module.params["resolve"], ask_dns=module.params["ask_dns"]
-        )
+        read_node = node(module.params["containerd_candidate"], resolve=module.params["resolve"], ask_dns=module.params["ask_dns"])
         module.exit_json(changed=False, node=read_node)
     except (CertificateError, NotEnough) as error:
         module.fail_json(msg=str(error))

@@ -16,11 +16,13 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bund
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
-    API_SERVER_PORT,
     MEMBERS,
     Host,
+    Listener,
     Situation,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, priorities
 
 # By the id of /etc/os-release; of EL the first number of the version counts.
@@ -28,14 +30,11 @@ DEBIAN_LIKE = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 EL, EL_MAJORS = ("rhel", "centos", "rocky", "almalinux", "ol"), ("9", "10")
 SYSTEMS = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or EL 9 or 10"
 
-# Who listens where on a node, once it is one.
-NODE_PORTS = {10248: "kubelet", 10249: "kube-proxy", 10250: "kubelet", 10256: "kube-proxy"}
-# kube-apiserver's default for --service-node-port-range.
-NODE_PORT_RANGE = range(30000, 32768)
-CONTROL_PLANE_PORTS = {API_SERVER_PORT: "kube-apiserver", 2379: "etcd", 2380: "etcd", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
 # What a test of the balancer leaves listening when it is killed; the next one replaces it.
 BALANCER_TEST = "quorum-listener"
 WILDCARDS = ("0.0.0.0", "::")
+# Somebody else's HAProxy cannot be told from ours, which may be there before the cluster is.
+PROXY = "haproxy"
 
 # kubeadm's defaults for the part of the pod network that a node gets.
 NODE_PREFIX = {4: 24, 6: 64}
@@ -283,20 +282,19 @@ def check_failover(situation: Situation) -> Iterator[Problem]:
 
 def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
     port = situation.endpoint_port
-    if port in NODE_PORT_RANGE and any(proxy.node for proxy in situation.proxies):
+    if port in NODE_PORTS and any(proxy.node for proxy in situation.proxies):
         yield Problem(
             "cluster_endpoint_port",
-            f"{port} is one of those that Services of type NodePort get, {NODE_PORT_RANGE[0]} to {NODE_PORT_RANGE[-1]}",
+            f"{port} is one of those that Services of type NodePort get, {NODE_PORTS[0]} to {NODE_PORTS[-1]}",
             f"write another one, such as {situation.endpoint_type.port}",
         )
     for proxy in situation.proxies:
-        taken = {number: port.purpose for number, port in situation.proxy_ports(proxy).items()}
-        taken.update(NODE_PORTS if proxy.node else {})
-        taken.update(CONTROL_PLANE_PORTS if proxy.control_plane else {})
-        if port in taken:
+        # The endpoint's own row is the first that has the number, whatever else has it.
+        others = [other for other in situation.ports(proxy) if other.number == port][1:]
+        if others:
             yield Problem(
                 "cluster_endpoint_port",
-                f"HAProxy cannot have {port} on {proxy.host}: it belongs to {taken[port]}",
+                f"HAProxy cannot have {port} on {proxy.host}: it belongs to {others[0].process} ({others[0].purpose})",
                 f"write another one, such as {situation.endpoint_type.port}",
             )
             return
@@ -304,23 +302,23 @@ def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
 
 def check_ports(situation: Situation) -> Iterator[Problem]:
     for host in situation.hosts.values():
-        expected = {**(NODE_PORTS if host.node else {}), **(CONTROL_PLANE_PORTS if host.control_plane else {})}
-        proxied: dict[int, str] = {}
-        if host in situation.proxies:
-            proxied = {situation.endpoint_port: "", **{number: port.address for number, port in situation.proxy_ports(host).items()}}
-        taken: dict[int, str] = {}
-        for listener in host.found["listening"] if host.found and host.in_run else []:
-            port, process = listener["port"], listener["process"]
-            if port in expected:
-                # On a node that has nothing of Kubernetes, nobody has business there.
-                strange = (host.state == "clean" or process not in (None, expected[port])) and process != BALANCER_TEST
-            else:
-                meets = proxied.get(port) in ("", listener["address"]) or listener["address"] in WILDCARDS
-                strange = port in proxied and meets and process not in (None, "haproxy")
-            if strange:
-                taken.setdefault(port, process or "another process")
-        for port, process in taken.items():
-            yield Problem(host.host, f"port {port}, which {expected.get(port, 'HAProxy')} needs, is taken by {process}", "stop it there")
+        found = host.found["listening"] if host.found and host.in_run else []
+        for port in situation.ports(host):
+            stranger = next((listener for listener in found if _is_strange(listener, port, host)), None)
+            if stranger:
+                yield Problem(host.host, f"port {port.number}, which {port.process} needs, is taken by {stranger['process'] or 'the kernel'}", "stop it there")
+
+
+def _is_strange(listener: Listener, port: Port, host: Host) -> bool:
+    """Whether a listener keeps a host's port from the process that is to have it."""
+    if listener["port"] != port.number or not (port.address in ("*", listener["address"]) or listener["address"] in WILDCARDS):
+        return False
+    if port.process == PROXY:
+        return listener["process"] != PROXY
+    if listener["process"] == BALANCER_TEST:
+        return False
+    # On a machine that has nothing of Kubernetes, nobody has business there.
+    return host.state == "clean" or listener["process"] != port.process
 
 
 # Versions and where they come from.
@@ -452,9 +450,11 @@ def check_first_init(situation: Situation) -> Iterator[Problem]:
     course = situation.course
     if not course.initialise:
         return
-    count = len(situation.control_planes)
-    if count % 2 == 0:
-        yield Problem("control_planes", f"there are {count}, which survives no more failures than {count - 1}", f"begin with {count - 1} or {count + 1}")
+    count = len(situation.etcd_members)
+    if is_wasteful(count):
+        yield Problem(
+            situation.etcd.group, f"there are {count}, which tolerate no more failures than {count - 1}", f"begin with {count - 1} or {count + 1}"
+        )
     unknown = [host.host for host in situation.control_planes if host.found is None and not host.in_run]
     if unknown:
         yield Problem(course.primary, f"would initialise a cluster, but whether {listed(unknown)} has one is not known", "run once without --limit")
@@ -566,9 +566,9 @@ def problems_of(situation: Situation) -> list[Problem]:
 def warnings_of(situation: Situation) -> list[str]:
     """What is allowed and yet worth knowing, of a situation without problems."""
     warnings = []
-    count = len(situation.control_planes)
-    if count % 2 == 0:
-        warnings.append(f"There are {count} control planes, which survives no more failures than {count - 1}; an odd number is better.")
+    count = len(situation.etcd_members)
+    if is_wasteful(count):
+        warnings.append(f"There are {count} hosts in {situation.etcd.group}, which tolerate no more failures than {count - 1}; an odd number is better.")
     if situation.inputs.allow_old_containerd and situation.kubernetes_minor in OLDEST_CONTAINERD:
         warnings.append("cluster_allow_old_containerd is set: upstream supports this Kubernetes with containerd 2.0 and later only.")
     for host in situation.control_planes:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Literal, NamedTuple, Sequence
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
+
 Need = Literal["required", "optional", "unused"]
 Mover = Literal["keepalived", ""]
 
@@ -82,7 +84,7 @@ def _behind_the_balancer(view: View) -> str:
 ENDPOINT_TYPES: dict[str, EndpointType] = {
     "vip": EndpointType(
         meaning="a virtual IP moved by keepalived, with HAProxy behind it",
-        port=16443,
+        port=ports.ENDPOINT,
         address="required",
         floating=True,
         mover="keepalived",
@@ -96,7 +98,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
     ),
     "load_balancer": EndpointType(
         meaning="a cloud's load balancer",
-        port=6443,
+        port=ports.API_SERVER,
         address="optional",
         floating=False,
         mover="",
@@ -110,7 +112,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
     ),
     "node_local": EndpointType(
         meaning="HAProxy on every node, for that node alone",
-        port=16443,
+        port=ports.ENDPOINT,
         address="unused",
         floating=False,
         mover="",
@@ -124,7 +126,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
     ),
     "external": EndpointType(
         meaning="a name and a balancer that somebody else keeps",
-        port=6443,
+        port=ports.API_SERVER,
         address="unused",
         floating=False,
         mover="",

@@ -12,22 +12,20 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import ETCD_TOPOLOGIES, EtcdTopology
+from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import Membership, State, url_host
+from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import On, Port
 
 Step = Literal["none", "init", "join", "rejoin"]
 UNFINISHED: tuple[State, ...] = ("initialising", "half_joined")
 MEMBERS: tuple[State, ...] = ("control_plane", "worker")
 
-API_SERVER_PORT = 6443
-STATISTICS_PORT = 1080
-MONITOR_PORT = 16444
-ETCD_HEALTH_PORT = 16445
-
 
 class Listener(TypedDict):
-    """A TCP port that is listened on; the process is told for the ports that were asked for."""
+    """A TCP port that is listened on; nothing of the process is known where the kernel itself listens."""
 
     port: int
     address: str
@@ -242,13 +240,6 @@ class ProxyTimings(TypedDict):
     connect_timeout: int
 
 
-class ProxyPort(NamedTuple):
-    """Where HAProxy listens besides the endpoint's port, and what for."""
-
-    address: str
-    purpose: str
-
-
 @dataclass(frozen=True)
 class Situation:
     """What the user wants and what there is, side by side: what the checks look at and the plan is made from."""
@@ -264,22 +255,40 @@ class Situation:
         return ENDPOINT_TYPES[self.inputs.endpoint_type]
 
     @property
+    def etcd(self) -> EtcdTopology:
+        return ETCD_TOPOLOGIES["stacked"]
+
+    @property
+    def etcd_members(self) -> list[Host]:
+        """The hosts on which a member of etcd runs, or will."""
+        return [self.hosts[name] for name in self.etcd.members(self.request.groups)]
+
+    @property
     def endpoint_port(self) -> int:
         return self.endpoint_type.port if self.inputs.endpoint_port is None else self.inputs.endpoint_port
 
     @property
     def proxies_have_etcd(self) -> bool:
-        """Whether every API server has a proxy of its own beside it, which can tell the others of the etcd there."""
-        return self.endpoint_type.floating and {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}
+        """Whether every API server has a proxy of its own beside it, which can ask the etcd there and tell the others."""
+        beside = {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}
+        return self.endpoint_type.floating and self.etcd.beside_api_servers and beside
 
-    def proxy_ports(self, proxy: Host) -> dict[int, ProxyPort]:
-        """Return where the HAProxy of a host listens besides the endpoint's port, which is on every address."""
-        own = str(proxy.address)
-        ports = {
-            STATISTICS_PORT: ProxyPort(proxy.inputs.statistics_address or own, "HAProxy's statistics page"),
-            MONITOR_PORT: ProxyPort("127.0.0.1", "HAProxy's monitor"),
+    def ports(self, host: Host) -> list[Port]:
+        """The ports that a host must have for itself, as the inputs say them, with the address that each listens on; `*`: all of them."""
+        proxy = host in self.proxies
+        has: dict[On, bool] = {
+            "node": host.node,
+            "control_plane": host.control_plane,
+            "etcd_member": host in self.etcd_members,
+            "proxy": proxy,
+            "etcd_proxy": proxy and self.proxies_have_etcd,
         }
-        return {**ports, ETCD_HEALTH_PORT: ProxyPort(own, "HAProxy's word of etcd")} if self.proxies_have_etcd else ports
+        given: dict[int, dict[str, Any]] = {
+            ports.ENDPOINT: {"number": self.endpoint_port, "address": self.endpoint_type.proxy_address},
+            ports.STATISTICS: {"address": host.inputs.statistics_address or "own"},
+        }
+        needed = (port._replace(**given.get(port.number, {})) for port in ports.PORTS if has[port.on])
+        return [port._replace(address=str(host.address)) if port.address == "own" else port for port in needed]
 
     @property
     def proxy_timings(self) -> ProxyTimings:
@@ -355,12 +364,12 @@ class Situation:
 
     @property
     def replaced(self) -> list[Host]:
-        """New machines in the place of control planes that etcd still knows, and whose member no longer answers."""
+        """New machines in the place of members that etcd still knows, and whose member no longer answers."""
         members = self.request.cluster["etcd_members"] if self.request.cluster else []
         dead = [member for member in members if not member["healthy"]]
         return [
             host
-            for host in self.control_planes
+            for host in self.etcd_members
             if self.course.steps.get(host.host) == "join" and any(member["name"] == host.name or _peer_url(host) in member["peer_urls"] for member in dead)
         ]
 
@@ -376,7 +385,7 @@ class Situation:
 
 
 def _peer_url(host: Host) -> str:
-    return f"https://{url_host(str(host.address))}:2380"
+    return f"https://{url_host(str(host.address))}:{ports.ETCD_PEERS}"
 
 
 def look(request: Request, inputs: Inputs) -> Situation:

@@ -13,10 +13,6 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks impo
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
-    API_SERVER_PORT,
-    ETCD_HEALTH_PORT,
-    MONITOR_PORT,
-    STATISTICS_PORT,
     Host,
     ProxyTimings,
     Request,
@@ -25,6 +21,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     look,
 )
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
+from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
 
 PROXY_STATE_FILE = "/run/quorum-kubeadm/proxy"
@@ -356,9 +353,9 @@ def make_plan(request: Request) -> Plan:
         awaited=[host.name for host in situation.nodes if host.in_run],
         nodes=nodes,
         proxies=_proxies(situation),
-        proxy_ports=ProxyPorts(monitor=MONITOR_PORT, etcd=ETCD_HEALTH_PORT, statistics=STATISTICS_PORT),
+        proxy_ports=ProxyPorts(monitor=ports.MONITOR, etcd=ports.ETCD_HEALTH, statistics=ports.STATISTICS),
         proxy_timings=situation.proxy_timings,
-        backends=[Backend(name=host.name, address=str(host.address), port=API_SERVER_PORT) for host in situation.control_planes],
+        backends=[Backend(name=host.name, address=str(host.address), port=ports.API_SERVER) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
             state_file=PROXY_STATE_FILE if situation.endpoint_type.mover == "keepalived" else "",
@@ -382,7 +379,7 @@ def make_plan(request: Request) -> Plan:
             kube_proxy_config=inputs.kube_proxy_config,
             ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),
             fetch_kubeconfig_to=inputs.fetch_kubeconfig_to,
-            fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{API_SERVER_PORT}",
+            fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",
         ),
         calico_manifest=_calico_manifest(situation),
         warnings=warnings_of(situation),

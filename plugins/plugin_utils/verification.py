@@ -9,8 +9,10 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import PORTS
+
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
-CONTROL_PLANE_PROCESSES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+CONTROL_PLANE_LISTENERS = {(port.number, port.process) for port in PORTS if port.on in ("control_plane", "etcd_member")}
 BELOW = "\n    "
 # Seconds.
 SETTLED = 2
@@ -130,7 +132,7 @@ def _workers(evidence: Evidence) -> Check:
             problems.append(f"{name} carries the taint {CONTROL_PLANE_TAINT}")
         found = evidence.found.get(host)
         if found:
-            running = sorted({entry["process"] for entry in found["listening"] if entry["process"] in CONTROL_PLANE_PROCESSES})
+            running = sorted({entry["process"] for entry in found["listening"] if (entry["port"], entry["process"]) in CONTROL_PLANE_LISTENERS})
             if running:
                 problems.append(f"{_listed(running)} run on {host}: see /etc/kubernetes/manifests there")
             if node and found["state"] != "worker":

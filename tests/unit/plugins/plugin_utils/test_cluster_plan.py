@@ -420,7 +420,7 @@ def test_an_ipv6_endpoint_is_listened_on() -> None:
 
 def test_even_control_planes_of_a_living_cluster_are_a_warning() -> None:
     made = plan(control_planes=("cp1", "cp2", "cp3", "cp4"), found=living())
-    assert made["joining"] == ["cp4"] and "4 control planes" in made["warnings"][0]
+    assert made["joining"] == ["cp4"] and "4 hosts in control_planes" in made["warnings"][0]
 
 
 def test_separate_proxies() -> None:
@@ -738,13 +738,28 @@ REFUSED = [
     ("API server's port on control planes", {"inputs": {"cluster_endpoint_port": 6443}}, "cluster_endpoint_port", "belongs to kube-apiserver"),
     ("statistics' port", {"inputs": {"cluster_endpoint_port": 1080}, "proxies": ("lb1",)}, "cluster_endpoint_port", "statistics page"),
     ("monitor's port", {"inputs": {"cluster_endpoint_port": 16444}}, "cluster_endpoint_port", "monitor"),
-    ("the port of what etcd says", {"inputs": {"cluster_endpoint_port": 16445}}, "cluster_endpoint_port", "HAProxy's word of etcd"),
+    ("the port of what etcd says", {"inputs": {"cluster_endpoint_port": 16445}}, "cluster_endpoint_port", "the state of the local etcd member"),
     # Ports taken.
-    ("endpoint's port taken", {"found": on("cp2", 16443, "nginx", "127.0.0.1")}, "cp2", "port 16443, which HAProxy needs, is taken by nginx"),
-    ("the port of what etcd says taken", {"found": on("cp2", 16445, "squid")}, "cp2", "port 16445, which HAProxy needs, is taken by squid"),
+    ("endpoint's port taken", {"found": on("cp2", 16443, "nginx", "127.0.0.1")}, "cp2", "port 16443, which haproxy needs, is taken by nginx"),
+    ("the port of what etcd says taken", {"found": on("cp2", 16445, "squid")}, "cp2", "port 16445, which haproxy needs, is taken by squid"),
     ("statistics' port taken", {"found": on("cp2", 1080, "squid")}, "cp2", "port 1080"),
     ("API server's port taken", {"found": on("cp2", 6443, "k3s-server")}, "cp2", "which kube-apiserver needs, is taken by k3s-server"),
-    ("API server's port taken by one without a name", {"found": on("cp2", 6443, None)}, "cp2", "is taken by another process"),
+    ("API server's port taken by one without a name", {"found": on("cp2", 6443, None)}, "cp2", "is taken by the kernel"),
+    ("monitor's port taken", {"found": on("cp2", 16444, "nginx")}, "cp2", "port 16444, which haproxy needs, is taken by nginx"),
+    ("monitor's port taken by the kernel", {"found": on("cp2", 16444, None, "127.0.0.1")}, "cp2", "port 16444, which haproxy needs, is taken by the kernel"),
+    (
+        "an endpoint's port of the user's own taken",
+        {"found": on("cp2", 8443, "nginx"), "inputs": {"cluster_endpoint_port": 8443}},
+        "cp2",
+        "port 8443, which haproxy needs, is taken by nginx",
+    ),
+    (
+        "a port of a proxy taken on a member",
+        {"found": {**living(), "cp2": control_plane("cp2", listening=[{"port": 16443, "address": "::", "process": None}])}},
+        "cp2",
+        "port 16443, which haproxy needs, is taken by the kernel",
+    ),
+    ("the port of etcd's metrics taken", {"found": on("cp2", 2381, "squid", "127.0.0.1")}, "cp2", "port 2381, which etcd needs"),
     ("etcd's port taken", {"found": on("cp3", 2379, "etcd", "127.0.0.1")}, "cp3", "port 2379, which etcd needs"),
     ("etcd's peer port taken", {"found": on("cp3", 2380, "etcd")}, "cp3", "port 2380"),
     ("kubelet's port taken", {"found": on("w1", 10250, "agent")}, "w1", "port 10250, which kubelet needs"),
@@ -969,8 +984,17 @@ def test_all_problems_are_in_one_message() -> None:
 
 
 def test_ports_of_a_member_belong_to_it() -> None:
-    """Who listens on a living node is who should, and an unnamed process on a proxy's port may be HAProxy."""
-    assert plan(found={**living(), **on("cp2", 16443, None)})["joining"] == ["cp2"]
+    """Who listens on a living node is who should; and a HAProxy may be there before its node is."""
+    assert plan(found={**living(), **on("cp2", 16443, "haproxy")})["joining"] == ["cp2"]
+
+
+def test_a_listener_on_another_address_is_in_nobodys_way() -> None:
+    """HAProxy's monitor is on 127.0.0.1 alone, and with `node_local` the endpoint too."""
+    assert plan(found=on("cp2", 16444, "nginx", ADDRESSES["cp2"]))["initialise"]
+    local = {"cluster_endpoint_type": "node_local", "cluster_endpoint_address": None}
+    assert plan(inputs=local, found=on("cp2", 16443, "nginx", ADDRESSES["cp2"]))["initialise"]
+    with pytest.raises(Refused, match="port 16443, which haproxy needs"):
+        plan(inputs=local, found=on("cp2", 16443, "nginx", "127.0.0.1"))
 
 
 def test_a_listener_on_another_address_leaves_the_statistics_alone() -> None:
