@@ -5,7 +5,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill clean test lint unit molecule bench setup build
+.PHONY: help demo drill clean test lint unit molecule bench setup build files
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,3 +40,7 @@ bench: setup ## The playbook against a shell script of bare commands
 
 build: setup ## The collection as a Galaxy artifact, in dist/
 	ansible-galaxy collection build --force --output-path dist
+
+files: build ## Write tests/tarball.txt, the list of what may leave the clone, from what is here
+	tar -tzf dist/quorum-kubeadm-$$(sed -n 's/^version: //p' galaxy.yml).tar.gz | grep -v '/$$' | LC_ALL=C sort > tests/tarball.txt
+	git diff --stat -- tests/tarball.txt
