@@ -17,7 +17,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import C
 CLIENT = f"{PKI}/apiserver-kubelet-client"
 
 
-def tls_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+def client_context(ca: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """Trust one CA alone. Not create_default_context: its strict X.509 rules refuse CAs made by other tools."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=str(ca))
@@ -41,7 +41,7 @@ def why_not_ready(root: Path, server: ApiServer, timeout: float = 2.0) -> str | 
     where = f"{server.url}/readyz"
     try:
         # Not anonymously: that may be switched off.
-        context = tls_context(root / CA_CERTIFICATE, root / f"{CLIENT}.crt", root / f"{CLIENT}.key")
+        context = client_context(root / CA_CERTIFICATE, root / f"{CLIENT}.crt", root / f"{CLIENT}.key")
         status, body = _get(server, "/readyz", context, timeout)
     except (OSError, http.client.HTTPException) as error:
         return f"{where} does not answer: {error}"
@@ -54,7 +54,7 @@ def why_not_ready(root: Path, server: ApiServer, timeout: float = 2.0) -> str | 
 def read_own_node(root: Path, server: ApiServer, name: str, timeout: float = 2.0) -> dict[str, Any] | None:
     """Return this node's own Node object, asked for as its kubelet, or None when there is none or nobody says so."""
     try:
-        context = tls_context(root / CA_CERTIFICATE, root / KUBELET_CERTIFICATE)
+        context = client_context(root / CA_CERTIFICATE, root / KUBELET_CERTIFICATE)
         status, body = _get(server, f"/api/v1/nodes/{name}", context, timeout)
         node: dict[str, Any] | None = json.loads(body) if status == 200 else None
     except (OSError, ValueError, http.client.HTTPException):

@@ -94,7 +94,7 @@ def answer(connection: socket.socket, context: ssl.SSLContext, page: str) -> str
     return kind
 
 
-def tls_context(certificate: str) -> ssl.SSLContext:
+def server_context(certificate: str) -> ssl.SSLContext:
     """Return a server's context for a key and its certificate, PEM. OpenSSL reads files alone, so they are one in memory."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     descriptor = os.memfd_create("certificate")

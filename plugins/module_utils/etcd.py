@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping, Sequence, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import tls_context
+from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import client_context
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, API_SERVER_MANIFEST, ETCD_MANIFEST, PKI, flag, url_host
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import ETCD_CLIENTS, ETCD_PEERS
@@ -44,7 +44,7 @@ class Member(TypedDict):
 
 def asker(root: Path = Path("/"), timeout: float = 3.0) -> Ask:
     """Return what asks etcd, with the certificate that kubeadm made for the health checks on this node."""
-    context = tls_context(root / ETCD_PKI / "ca.crt", root / CLIENT_CERTIFICATE, root / CLIENT_KEY)
+    context = client_context(root / ETCD_PKI / "ca.crt", root / CLIENT_CERTIFICATE, root / CLIENT_KEY)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
     def ask(url: str, body: Mapping[str, Any] | None) -> Any:

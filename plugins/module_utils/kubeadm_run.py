@@ -24,7 +24,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
     ETCD_DATA,
     KUBERNETES,
     PKI,
-    UNFINISHED,
+    UNFINISHED_MARK,
     Work,
 )
 
@@ -88,7 +88,7 @@ def exclusively(root: Path = Path("/"), patience: float = 300.0) -> Iterator[Run
 @contextlib.contextmanager
 def unfinished(work: Work, root: Path = Path("/")) -> Iterator[None]:
     """Mark the node as being worked on; the mark stays when the work fails or is killed."""
-    mark = root / UNFINISHED
+    mark = root / UNFINISHED_MARK
     mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark.write_text(f"{work}\n", encoding="utf-8")
     yield
@@ -126,7 +126,7 @@ def reset(runner: Runner, cri_socket: str | None, keep_authority: bool, root: Pa
     nowhere = root / KUBERNETES / "quorum.kubeadm.nowhere"
     result = kubeadm(runner, ["reset"], [reset_configuration(cri_socket, str(nowhere), ["remove-etcd-member"])])
     _empty(root / ETCD_DATA)
-    _empty(root / PKI, keep=(root / UNFINISHED, *([root / CA_CERTIFICATE, root / CA_KEY] if keep_authority else [])))
+    _empty(root / PKI, keep=(root / UNFINISHED_MARK, *([root / CA_CERTIFICATE, root / CA_KEY] if keep_authority else [])))
     return result
 
 

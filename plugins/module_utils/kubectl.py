@@ -16,7 +16,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Resu
 KubernetesObject = Dict[str, Any]
 
 
-Runner = Callable[[Sequence[str], Optional[str], float], Result]
+BoundedRunner = Callable[[Sequence[str], Optional[str], float], Result]
 
 # The API server is restarting, the address is moving, or etcd elects a leader: the same request succeeds a moment later.
 PASSING = re.compile(
@@ -57,7 +57,7 @@ def bounded(argv: Sequence[str], stdin: str | None, seconds: float) -> Result:
 class Kubectl:
     """Calls of one kubectl with one kubeconfig before one deadline."""
 
-    def __init__(self, kubeconfig: str, deadline: Deadline, runner: Runner = bounded, sleep: Callable[[float], None] = time.sleep, server: str = "") -> None:
+    def __init__(self, kubeconfig: str, deadline: Deadline, runner: BoundedRunner = bounded, sleep: Callable[[float], None] = time.sleep, server: str = "") -> None:
         """A server is asked in place of the kubeconfig's."""
         self.deadline = deadline
         self._base = ["kubectl", "--kubeconfig", kubeconfig, *([f"--server={server}"] if server else [])]

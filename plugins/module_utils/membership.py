@@ -19,9 +19,9 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Dead
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
     ADMIN_KUBECONFIG,
     KUBELET_KUBECONFIG,
-    MEMBERS,
+    MEMBER_STATES,
     SUPER_ADMIN_KUBECONFIG,
-    UNFINISHED,
+    UNFINISHED_MARK,
     ApiServer,
     Membership,
     Traces,
@@ -48,7 +48,7 @@ ADDONS = ("kube-dns", "kube-proxy")
 PATIENCE = 10.0
 
 
-class Found(NamedTuple):
+class Survey(NamedTuple):
     """What a cluster has, seen from the control plane on which an `init` was cut short."""
 
     complete: bool
@@ -57,7 +57,7 @@ class Found(NamedTuple):
     """What it never makes: other nodes, and pods of somebody's."""
 
 
-def survey(objects: Iterable[Mapping[str, Any]], own_name: str | None) -> Found:
+def survey(objects: Iterable[Mapping[str, Any]], own_name: str | None) -> Survey:
     """Tell from the objects of a cluster what `init` made of them, and what came after it."""
     made, beyond = set(), []
     for one in objects:
@@ -68,10 +68,10 @@ def survey(objects: Iterable[Mapping[str, Any]], own_name: str | None) -> Found:
             beyond.append(f"node {name}")
         elif kind == "Pod" and not (namespace == "kube-system" and (labels.get("tier") == "control-plane" or labels.get("k8s-app") in ADDONS)):
             beyond.append(f"pod {namespace}/{name}")
-    return Found(made >= MADE_BY_INIT, sorted(beyond))
+    return Survey(made >= MADE_BY_INIT, sorted(beyond))
 
 
-def _look(root: Path, server: ApiServer) -> Found:
+def _look(root: Path, server: ApiServer) -> Survey:
     # The administrator's own rights are one of the things that `init` makes late.
     kubeconfig = next((path for path in (root / SUPER_ADMIN_KUBECONFIG, root / ADMIN_KUBECONFIG) if path.exists()), root / ADMIN_KUBECONFIG)
     kubectl = Kubectl(str(kubeconfig), Deadline(15), server=server.url)
@@ -107,7 +107,7 @@ def actual_membership(root: Path, patience: float = 0.0) -> Membership:
     """Tell what the node is; a cluster that may only be starting is asked for as many seconds as there is patience."""
     membership, traces = read_membership(root), read_traces(root)
     state = classify(traces._replace(unfinished=None))
-    if traces.unfinished is None or state not in MEMBERS or read_node_name(root) is None:
+    if traces.unfinished is None or state not in MEMBER_STATES or read_node_name(root) is None:
         return membership
     deadline = time.monotonic() + patience
     while not _is_member(root, traces):
@@ -119,8 +119,8 @@ def actual_membership(root: Path, patience: float = 0.0) -> Membership:
 
 def clear_stale_mark(root: Path, membership: Membership, check_mode: bool) -> bool:
     """Take the mark of unfinished work off a node that is finished; return whether there was one."""
-    mark = root / UNFINISHED
-    stale = membership["state"] in MEMBERS and mark.exists()
+    mark = root / UNFINISHED_MARK
+    stale = membership["state"] in MEMBER_STATES and mark.exists()
     if stale and not check_mode:
         mark.unlink()
     return stale

@@ -29,8 +29,9 @@ KUBELET_CERTIFICATE = "var/lib/kubelet/pki/kubelet-client-current.pem"
 # Written before kubeadm starts and removed when it has ended well: what kubeadm leaves when it is killed
 # looks in many places like a finished node (kubelet.conf is one of the first files that `init` writes).
 # It lies among the certificates because whoever runs `kubeadm reset` by hand empties that directory, and the mark goes with what it speaks of.
-UNFINISHED = f"{PKI}/quorum.kubeadm.unfinished"
-MEMBERS: tuple[State, ...] = ("control_plane", "worker")
+UNFINISHED_MARK = f"{PKI}/quorum.kubeadm.unfinished"
+MEMBER_STATES: tuple[State, ...] = ("control_plane", "worker")
+UNFINISHED_STATES: tuple[State, ...] = ("initialising", "half_joined")
 
 
 class Traces(NamedTuple):
@@ -120,10 +121,10 @@ def kubeconfig_server(kubeconfig: str) -> str | None:
 
 def read_traces(root: Path) -> Traces:
     """Look for kubeadm's traces below ``root``."""
-    work = _text(root / UNFINISHED).strip()
+    work = _text(root / UNFINISHED_MARK).strip()
     manifest = _text(root / API_SERVER_MANIFEST)
     pki = root / PKI
-    apart = {Path(one).name for one in (CA_CERTIFICATE, CA_KEY, UNFINISHED)}
+    apart = {Path(one).name for one in (CA_CERTIFICATE, CA_KEY, UNFINISHED_MARK)}
     return Traces(
         unfinished="init" if work == "init" else "join" if work else None,
         kubelet_kubeconfig=(root / KUBELET_KUBECONFIG).exists(),

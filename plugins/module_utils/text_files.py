@@ -18,7 +18,7 @@ class TextFile(NamedTuple):
     mode: int
 
 
-class Found(NamedTuple):
+class FileState(NamedTuple):
     """A file as it is; ``content`` is None when there is none."""
 
     content: str | None
@@ -26,22 +26,22 @@ class Found(NamedTuple):
     owned_by_root: bool
 
 
-def look(path: str) -> Found:
+def look(path: str) -> FileState:
     """Read a file with what counts of its status."""
     try:
         with open(path, encoding="utf-8", errors="replace", newline="") as file:
             status = os.fstat(file.fileno())
-            return Found(file.read(), stat.S_IMODE(status.st_mode), status.st_uid == 0 and status.st_gid == 0)
+            return FileState(file.read(), stat.S_IMODE(status.st_mode), status.st_uid == 0 and status.st_gid == 0)
     except (FileNotFoundError, NotADirectoryError):
-        return Found(None, 0, False)
+        return FileState(None, 0, False)
 
 
-def is_as_wanted(file: TextFile, found: Found) -> bool:
+def is_as_wanted(file: TextFile, found: FileState) -> bool:
     """Tell whether there is nothing to do."""
-    return found == Found(file.content, file.mode, True)
+    return found == FileState(file.content, file.mode, True)
 
 
-def difference(file: TextFile, found: Found) -> dict[str, str]:
+def difference(file: TextFile, found: FileState) -> dict[str, str]:
     """Return what Ansible shows with --diff."""
     return {
         "before_header": file.path,

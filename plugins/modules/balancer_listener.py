@@ -119,7 +119,7 @@ from typing import Any  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import greeting  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer_listener import bind, holder, launch, running, stop, tls_context  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer_listener import bind, holder, launch, running, stop, server_context  # noqa: E402
 
 
 def taken(port: int) -> str:
@@ -138,7 +138,7 @@ def present(module: AnsibleModule, parameters: dict[str, Any]) -> dict[str, Any]
             module.fail_json(msg=taken(parameters["port"]))
         return {"changed": True, "mark": "", "pid": 0, "replaced": left, "msg": f"would listen at port {parameters['port']}"}
     try:
-        context = tls_context(parameters["_certificate"])
+        context = server_context(parameters["_certificate"])
     except ssl.SSLError as error:
         module.fail_json(msg=f"the certificate that the controller made cannot be used here: {error}")
     stop()

@@ -261,8 +261,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
     CA_CERTIFICATE,
     CA_KEY,
     KUBERNETES,
-    MEMBERS,
-    UNFINISHED,
+    MEMBER_STATES,
+    UNFINISHED_MARK,
     State,
     has_node_traces,
     read_api_server,
@@ -331,7 +331,7 @@ def permit_reset(params: Mapping[str, Any], state: State, root: Path) -> None:
     if lives:
         raise Refused(
             f"an earlier run on this node looks unfinished, but the node serves {', '.join(lives[:5])}: it is not reset. Mend it by hand, "
-            f"delete {root / UNFINISHED} and run again, or, when nobody needs that, run `kubeadm reset` on it"
+            f"delete {root / UNFINISHED_MARK} and run again, or, when nobody needs that, run `kubeadm reset` on it"
         )
 
 
@@ -353,7 +353,7 @@ def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, 
             "Bring the certificate back (other control planes have it), or run `kubeadm reset` here when that cluster is gone"
         )
     # Of a cluster that the node was to join, and of no use without its key.
-    foreign = found is not None and not traces.ca_key and state not in MEMBERS
+    foreign = found is not None and not traces.ca_key and state not in MEMBER_STATES
     if foreign:
         permit_reset(params, state, root)
     missing = found is None or foreign

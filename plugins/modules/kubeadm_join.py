@@ -194,7 +194,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import 
 )
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import PATIENCE, actual_membership, clear_stale_mark, what_lives_here
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, MEMBERS, State, read_api_server, read_authority
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ADMIN_KUBECONFIG, MEMBER_STATES, State, read_api_server, read_authority
 
 ROOT = Path("/")
 # ErrTooManyLearners in api/v3rpc/rpctypes/error.go of etcd.
@@ -221,7 +221,7 @@ def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> boo
     """Tell whether the node is what it is asked to become; raise Refused when it is something that must not be touched."""
     pins = params["credentials"]["ca_cert_hashes"]
     role = "control_plane" if params["control_plane"] else "worker"
-    if state in MEMBERS:
+    if state in MEMBER_STATES:
         if ca_hash not in pins:
             raise Refused(
                 f"this node belongs to another cluster: its CA is {ca_hash}, the cluster it is to join has {', '.join(pins)}. "

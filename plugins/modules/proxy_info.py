@@ -128,12 +128,13 @@ import socket  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils import state_file  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import unit_properties  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_state import Backend, backends, holds, keepalived_state  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_status import ProxiedServer, backends, holds, keepalived_state  # noqa: E402
 
 
-def read_statistics(path: str, backend: str) -> list[Backend]:
+def read_statistics(path: str, backend: str) -> list[ProxiedServer]:
     """Ask HAProxy for its servers; none when it does not answer."""
     answer = b""
     try:
@@ -163,7 +164,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "address": {"type": "str"},
-            "state_file": {"type": "path", "default": "/run/quorum-kubeadm/proxy"},
+            "state_file": {"type": "path", "default": state_file.PATH},
             "socket": {"type": "path", "default": "/var/lib/haproxy/stats"},
             "backend": {"type": "str", "default": "api_servers"},
         },

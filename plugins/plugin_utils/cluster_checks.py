@@ -16,11 +16,11 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bund
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
-    MEMBERS,
     Host,
     Listener,
     Situation,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, priorities
@@ -518,7 +518,7 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
     members = {member["name"]: member["addresses"] for member in living["nodes"]}
     for host in situation.nodes:
         known = [address for address in members.get(host.name, []) if as_address(address)]
-        if host.state in MEMBERS and host.address and known and str(host.address) not in known:
+        if host.state in MEMBER_STATES and host.address and known and str(host.address) not in known:
             yield Problem(
                 f"cluster_node_address of {host.host}",
                 f"{host.address} ({host.address_source}) is wanted, but the cluster knows the node by {listed(known)}",

@@ -16,12 +16,10 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology impor
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import Membership, State, url_host
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES, Membership, State, url_host
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import On, Port
 
 Step = Literal["none", "init", "join", "rejoin"]
-UNFINISHED: tuple[State, ...] = ("initialising", "half_joined")
-MEMBERS: tuple[State, ...] = ("control_plane", "worker")
 
 
 class Listener(TypedDict):
@@ -202,11 +200,11 @@ class Course:
 
 
 def _step(host: Host, initialises: bool) -> Step:
-    if not host.in_run or host.state is None or host.state in MEMBERS:
+    if not host.in_run or host.state is None or host.state in MEMBER_STATES:
         return "none"
     if initialises:
         return "init"
-    return "rejoin" if host.state in UNFINISHED else "join"
+    return "rejoin" if host.state in UNFINISHED_STATES else "join"
 
 
 def set_course(hosts: Sequence[Host]) -> Course:
@@ -225,7 +223,7 @@ def set_course(hosts: Sequence[Host]) -> Course:
         serving=bool(serving),
         ca_hash=(serving or members)[0].ca_hash if members else None,
         steps=steps,
-        reset=[host.host for host in hosts if host.state in UNFINISHED and steps.get(host.host, "none") != "none"],
+        reset=[host.host for host in hosts if host.state in UNFINISHED_STATES and steps.get(host.host, "none") != "none"],
     )
 
 

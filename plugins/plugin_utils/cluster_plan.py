@@ -21,10 +21,8 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     look,
 )
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
-from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
+from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
-
-PROXY_STATE_FILE = "/run/quorum-kubeadm/proxy"
 
 # PauseVersion in cmd/kubeadm/app/constants/constants.go of k8s.io/kubernetes v1.35.4, v1.36.3 and v1.37.2, by minor.
 PAUSE_TAGS = {35: "3.10.1", 36: "3.10.2", 37: "3.10.2"}
@@ -92,7 +90,7 @@ class Proxy(TypedDict):
     etcd_address: str
 
 
-class Backend(TypedDict):
+class PlannedBackend(TypedDict):
     """An API server behind the proxies."""
 
     name: str
@@ -162,7 +160,7 @@ class Plan(TypedDict):
     proxies: dict[str, Proxy]
     proxy_ports: ProxyPorts
     proxy_timings: ProxyTimings
-    backends: list[Backend]
+    backends: list[PlannedBackend]
     vrrp: Vrrp
     containerd: ContainerRuntime
     kubeadm: Kubeadm
@@ -355,10 +353,10 @@ def make_plan(request: Request) -> Plan:
         proxies=_proxies(situation),
         proxy_ports=ProxyPorts(monitor=ports.MONITOR, etcd=ports.ETCD_HEALTH, statistics=ports.STATISTICS),
         proxy_timings=situation.proxy_timings,
-        backends=[Backend(name=host.name, address=str(host.address), port=ports.API_SERVER) for host in situation.control_planes],
+        backends=[PlannedBackend(name=host.name, address=str(host.address), port=ports.API_SERVER) for host in situation.control_planes],
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
-            state_file=PROXY_STATE_FILE if situation.endpoint_type.mover == "keepalived" else "",
+            state_file=state_file.PATH if situation.endpoint_type.mover == "keepalived" else "",
         ),
         containerd=ContainerRuntime(
             source=situation.containerd_source,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS, Fault
+from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import Worth
 
 
 class Scene(TypedDict):
@@ -39,7 +40,7 @@ def proxy_problems(proxies: Mapping[str, Mapping[str, Any]], expected: Sequence[
         up = sum(backend["up"] for backend in proxy["haproxy"]["backends"])
         if up != backends:
             problems.append(f"{host} sees {up} of {backends} API servers")
-        if proxy["worth"] is not None and proxy["worth"] < 0:
+        if proxy["worth"] is not None and proxy["worth"] < Worth.SERVES:
             problems.append(f"the proxy on {host} does not serve yet ({proxy['worth']})")
     holders = holders_of(proxies)
     if len(holders) != 1:

@@ -39,6 +39,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import WEIGHT
+
 
 def _input(default: Any, name: str) -> Any:
     """A field and where a user sets it; what no role lets them set is named by its file."""
@@ -157,11 +159,10 @@ def skew(timings: Timings, priority: int) -> float:
 def priorities(count: int) -> list[int]:
     """VRRP priorities, highest first, as far apart as they can be.
 
-    Backups with alike priorities take over together and fight for the address, which costs seconds. All lie within 126: the role keepalived
-    takes 127 from a proxy without an API server, which must then rank below every one that has some, and adds as much to the one that holds the
-    address, which must then rank above all.
+    Backups with alike priorities take over together and fight for the address, which costs seconds. All lie within less than one weight of the
+    state file: a proxy without an API server must rank below every one that has some, and the active router above all.
     """
-    distance = 126 // max(1, count - 1)
+    distance = (WEIGHT - 1) // max(1, count - 1)
     highest = 200
     return [highest - distance * position for position in range(count)]
 

@@ -18,7 +18,7 @@ BELOW = "\n    "
 SETTLED = 2
 NOT_CHECKED = "not checked, since no control plane answers"
 
-Found = Mapping[str, Mapping[str, Any]]
+ByHost = Mapping[str, Mapping[str, Any]]
 
 
 class Check(NamedTuple):
@@ -34,11 +34,11 @@ class Evidence(NamedTuple):
 
     plan: Mapping[str, Any]
     cluster: Mapping[str, Any]
-    found: Found
+    found: ByHost
     """What `node_info` returned as `node`, by host."""
-    proxies: Found
+    proxies: ByHost
     """What `proxy_info` returned as `proxy`, by host."""
-    endpoint: Found
+    endpoint: ByHost
     """What `tls_probe` returned, by host."""
     pods: Mapping[str, Any] | None
     """What `pod_probe` returned; None when it was not run."""

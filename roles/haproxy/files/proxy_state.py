@@ -30,8 +30,8 @@ import sys
 import time
 from typing import Iterator, NamedTuple
 
-HOLDS, SERVES, EMPTY, DEAD = 1, 0, -1, -254
-WORDS = {HOLDS: "serves and has the address", SERVES: "serves", EMPTY: "has no healthy API server yet", DEAD: "is dead"}
+ACTIVE, SERVES, EMPTY, DEAD = 1, 0, -1, -254
+WORDS = {ACTIVE: "serves and has the address", SERVES: "serves", EMPTY: "has no healthy API server yet", DEAD: "is dead"}
 PAUSE = 0.1
 # HAProxy answers its monitor in less than a millisecond, and on a busy machine within some tens. Two processors that had six nodes to carry let it wait
 # for half a second, and to move the address cost more than to wait.
@@ -112,7 +112,7 @@ def result(row: dict[str, str]) -> str:
     return row["check_status"].lstrip("* ")
 
 
-class Idle:
+class Useless:
     """Which servers nobody should stay connected to, since they are of no use while another one is."""
 
     def __init__(self) -> None:
@@ -166,9 +166,9 @@ def worth(healthy: bool | None, known: int | None, settled: bool, holder: bool) 
     """Return what to tell keepalived, given what it was told last."""
     if healthy is None:
         return DEAD
-    if not healthy or not (settled or known in (HOLDS, SERVES)):
+    if not healthy or not (settled or known in (ACTIVE, SERVES)):
         return EMPTY
-    return HOLDS if holder else SERVES
+    return ACTIVE if holder else SERVES
 
 
 def read(path: str) -> int | None:
@@ -212,7 +212,7 @@ def wait(link: socket.socket, seconds: float) -> None:
 
 def main(path: str, port: int, file: str = "", settling: float = 0, address: bytes = b"") -> None:
     """Watch HAProxy for ever."""
-    link, idle = news(), Idle()
+    link, dead = news(), Useless()
     told: int | None = None
     shut: set[str] = set()
     known_servers: dict[str, Server] = {}
@@ -230,18 +230,18 @@ def main(path: str, port: int, file: str = "", settling: float = 0, address: byt
             most_since = now
         if healthy is not False:
             served = now
-        elif most and known in (HOLDS, SERVES) and now - served < SILENT:
+        elif most and known in (ACTIVE, SERVES) and now - served < SILENT:
             # Hosts that answer while none of their API servers does: every check may be late, for all that this host had to do.
             healthy = True
         if not healthy or known != told:
             healthy_since = now
         # Who said so goes on, also a watcher that was started again.
-        keeps = most and (now - most_since >= settling or known == HOLDS)
+        keeps = most and (now - most_since >= settling or known == ACTIVE)
         told = worth(healthy, known, now - healthy_since >= settling, keeps and address != b"" and holds(address))
         if file and told != known:
             print(f"HAProxy {WORDS[told]}", flush=True)
             tell(file, told)
-        useless = idle.look(known_servers, now) if healthy is not None else shut
+        useless = dead.look(known_servers, now) if healthy is not None else shut
         for server in useless - shut:
             print(f"{server} is of no use: its connections are shut", flush=True)
             for backend in BACKENDS:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import Worth
 
 SOURCE = Path(__file__).parents[3] / "roles" / "haproxy" / "files" / "proxy_state.py"
 SPEC = importlib.util.spec_from_file_location("proxy_state_program", SOURCE)
@@ -21,7 +22,7 @@ assert SPEC is not None and SPEC.loader is not None
 watcher: Any = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(watcher)
 
-HOLDS, SERVES, EMPTY, DEAD = 1, 0, -1, -254
+ACTIVE, SERVES, EMPTY, DEAD = Worth
 ADDRESS = b"\xc0\x00\x02\x0a"
 
 
@@ -30,21 +31,21 @@ ADDRESS = b"\xc0\x00\x02\x0a"
     [
         (None, SERVES, True, False, DEAD),
         (None, None, False, False, DEAD),
-        (None, HOLDS, True, True, DEAD),
+        (None, ACTIVE, True, True, DEAD),
         (False, SERVES, True, False, EMPTY),
         (False, DEAD, False, False, EMPTY),
         # A holder without an API server is worth no more than the others: any that has one takes the address.
-        (False, HOLDS, True, True, EMPTY),
+        (False, ACTIVE, True, True, EMPTY),
         (True, DEAD, False, False, EMPTY),
         (True, DEAD, True, False, SERVES),
-        (True, DEAD, True, True, HOLDS),
+        (True, DEAD, True, True, ACTIVE),
         (True, EMPTY, False, False, EMPTY),
         (True, EMPTY, True, False, SERVES),
-        (True, SERVES, True, True, HOLDS),
-        (True, HOLDS, True, False, SERVES),
+        (True, SERVES, True, True, ACTIVE),
+        (True, ACTIVE, True, False, SERVES),
         # A watcher that was started again goes by what it told before.
         (True, SERVES, False, False, SERVES),
-        (True, HOLDS, False, True, HOLDS),
+        (True, ACTIVE, False, True, ACTIVE),
         (True, None, False, False, EMPTY),
     ],
 )
@@ -173,18 +174,18 @@ def lives(*statuses: str) -> str:
 @pytest.mark.parametrize(
     ("shown", "has_it", "known", "expected"),
     [
-        pytest.param([lives(*ALL)] * 7, [False] * 5 + [True, False], SERVES, [SERVES] * 5 + [HOLDS, SERVES], id="from when it has the address, as long as it has"),
-        pytest.param([lives(*MOST)] * 6, [True] * 6, SERVES, [SERVES] * 4 + [HOLDS] * 2, id="with most servers, for a while"),
+        pytest.param([lives(*ALL)] * 7, [False] * 5 + [True, False], SERVES, [SERVES] * 5 + [ACTIVE, SERVES], id="from when it has the address, as long as it has"),
+        pytest.param([lives(*MOST)] * 6, [True] * 6, SERVES, [SERVES] * 4 + [ACTIVE] * 2, id="with most servers, for a while"),
         pytest.param([lives(*HALF)] * 6, [True] * 6, SERVES, [SERVES] * 6, id="half of them are not most"),
-        pytest.param([lives("UP")] * 6, [True] * 6, SERVES, [SERVES] * 4 + [HOLDS] * 2, id="one of one is"),
-        pytest.param([lives(*ALL)] * 2, [True] * 2, HOLDS, [HOLDS] * 2, id="a watcher that was started again"),
+        pytest.param([lives("UP")] * 6, [True] * 6, SERVES, [SERVES] * 4 + [ACTIVE] * 2, id="one of one is"),
+        pytest.param([lives(*ALL)] * 2, [True] * 2, ACTIVE, [ACTIVE] * 2, id="a watcher that was started again"),
         pytest.param(
-            [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, HOLDS, [HOLDS, *[SERVES] * 5, *[HOLDS] * 2], id="cut off, and back: not at once",
+            [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, ACTIVE, [ACTIVE, *[SERVES] * 5, *[ACTIVE] * 2], id="cut off, and back: not at once",
         ),
-        pytest.param([rows(patient=ONE, living=ONE, check=LATE)] * 3, [True] * 3, HOLDS, [HOLDS] * 3, id="the others are late, and there"),
-        pytest.param([lives(*ALL), "", "# pxname,svn", lives(*ALL)], [True] * 4, HOLDS, [HOLDS] * 4, id="HAProxy does not say, or not all"),
+        pytest.param([rows(patient=ONE, living=ONE, check=LATE)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="the others are late, and there"),
+        pytest.param([lives(*ALL), "", "# pxname,svn", lives(*ALL)], [True] * 4, ACTIVE, [ACTIVE] * 4, id="HAProxy does not say, or not all"),
         pytest.param(
-            [rows(patient=("DOWN",) * 3, living=ALL, check=SAYS_NO)] * 3, [True] * 3, HOLDS, [HOLDS] * 3, id="etcd without quorum: all of them live",
+            [rows(patient=("DOWN",) * 3, living=ALL, check=SAYS_NO)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="etcd without quorum: all of them live",
         ),
     ],
 )  # fmt: skip
@@ -200,15 +201,15 @@ NONE = ("DOWN", "DOWN", "DOWN")
 @pytest.mark.parametrize(
     ("check", "healthy", "expected"),
     [
-        pytest.param(LATE, [True, False, False, False, True], [HOLDS] * 5, id="all of them late, for a moment"),
-        pytest.param(LATE, [True, *[False] * 5], [*[HOLDS] * 4, *[EMPTY] * 2], id="and for two seconds"),
-        pytest.param(LATE, [*[True, False, False, False] * 3], [HOLDS] * 12, id="each time anew"),
+        pytest.param(LATE, [True, False, False, False, True], [ACTIVE] * 5, id="all of them late, for a moment"),
+        pytest.param(LATE, [True, *[False] * 5], [*[ACTIVE] * 4, *[EMPTY] * 2], id="and for two seconds"),
+        pytest.param(LATE, [*[True, False, False, False] * 3], [ACTIVE] * 12, id="each time anew"),
         pytest.param(DEAD_CHECK, [True, False, False], [SERVES, EMPTY, EMPTY], id="cut off: nothing to wait for"),
     ],
 )
 def test_late_checks_move_nothing(check: str, healthy: list[bool], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [rows(patient=NONE, living=NONE, check=check)] * len(healthy)
-    assert watched(tmp_path / "state", monkeypatch, shown, [True] * len(healthy), HOLDS, healthy=healthy)[0] == expected
+    assert watched(tmp_path / "state", monkeypatch, shown, [True] * len(healthy), ACTIVE, healthy=healthy)[0] == expected
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer_listener i
     launch,
     running,
     stop,
-    tls_context,
+    server_context,
 )
 
 PAGE = "quorum.kubeadm listener cp1 8f14\n"
@@ -48,7 +48,7 @@ def listener_starter(files: Files) -> Start:
     def start(lifetime: int = 30) -> tuple[int, int]:
         with bind(0) as listener:
             port = int(listener.getsockname()[1])
-            return port, launch(listener, tls_context(throwaway_certificate("cp1")), PAGE, lifetime, files)
+            return port, launch(listener, server_context(throwaway_certificate("cp1")), PAGE, lifetime, files)
 
     return start
 
@@ -126,7 +126,7 @@ def test_the_port_is_free_when_it_has_stopped(start: Start, files: Files) -> Non
         with shake_hands(port):  # keeps one of its threads busy
             stop(files)
         with bind(port) as listener:
-            launch(listener, tls_context(throwaway_certificate("cp1")), PAGE, 30, files)
+            launch(listener, server_context(throwaway_certificate("cp1")), PAGE, 30, files)
 
 
 def test_it_is_a_process_of_its_own(start: Start) -> None:

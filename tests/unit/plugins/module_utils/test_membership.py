@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils import membership
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Kubectl, KubectlError
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import UNFINISHED, ApiServer, State
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import UNFINISHED_MARK, ApiServer, State
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "node"
 CLIENT = "var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -44,7 +44,7 @@ def lay_out(root: Path, files: dict[str, str], mark: str | None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text((FIXTURES / name).read_text() if (FIXTURES / name).exists() else name)
     if mark:
-        (root / UNFINISHED).write_text(f"{mark}\n")
+        (root / UNFINISHED_MARK).write_text(f"{mark}\n")
     return root
 
 
@@ -93,7 +93,7 @@ def fake_cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 def test_marks(what: str, files: dict[str, str], mark: str | None, changes: dict[str, Any], state: State, cluster: Cluster, tmp_path: Path) -> None:
     vars(cluster).update(changes)
     assert membership.actual_membership(lay_out(tmp_path, files, mark))["state"] == state, what
-    assert (tmp_path / UNFINISHED).exists() == bool(mark), "looking changes nothing"
+    assert (tmp_path / UNFINISHED_MARK).exists() == bool(mark), "looking changes nothing"
 
 
 def test_each_is_asked_where_it_can_answer(cluster: Cluster, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_patience_is_for_those_that_are_starting(cluster: Cluster, monkeypatch: 
 
 
 def test_cluster_that_cannot_be_read_proves_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fails(root: Path, server: ApiServer) -> membership.Found:
+    def fails(root: Path, server: ApiServer) -> membership.Survey:
         raise KubectlError("forbidden")
 
     monkeypatch.setattr(membership, "_look", fails)
@@ -136,9 +136,9 @@ def test_only_stale_marks_are_cleared(mark: str | None, node: dict[str, Any] | N
     cluster.node = node
     found = membership.actual_membership(lay_out(tmp_path, CONTROL_PLANE, mark))
     assert membership.clear_stale_mark(tmp_path, found, check_mode=True) is stale
-    assert (tmp_path / UNFINISHED).exists() == bool(mark)
+    assert (tmp_path / UNFINISHED_MARK).exists() == bool(mark)
     assert membership.clear_stale_mark(tmp_path, found, check_mode=False) is stale
-    assert (tmp_path / UNFINISHED).exists() == (bool(mark) and not stale)
+    assert (tmp_path / UNFINISHED_MARK).exists() == (bool(mark) and not stale)
     assert membership.clear_stale_mark(tmp_path, found, check_mode=False) is False or not stale
 
 

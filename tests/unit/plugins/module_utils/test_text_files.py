@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import text_files
-from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import Found, TextFile
+from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import FileState, TextFile
 
 WANTED = TextFile("/etc/x", "text\n", 0o644)
 
@@ -19,14 +19,14 @@ WANTED = TextFile("/etc/x", "text\n", 0o644)
 @pytest.mark.parametrize(
     ("found", "as_wanted"),
     [
-        (Found("text\n", 0o644, True), True),
-        (Found("text", 0o644, True), False),
-        (Found("text\n", 0o600, True), False),
-        (Found("text\n", 0o644, False), False),
-        (Found(None, 0, False), False),
+        (FileState("text\n", 0o644, True), True),
+        (FileState("text", 0o644, True), False),
+        (FileState("text\n", 0o600, True), False),
+        (FileState("text\n", 0o644, False), False),
+        (FileState(None, 0, False), False),
     ],
 )
-def test_is_as_wanted(found: Found, as_wanted: bool) -> None:
+def test_is_as_wanted(found: FileState, as_wanted: bool) -> None:
     assert text_files.is_as_wanted(WANTED, found) is as_wanted
 
 
@@ -48,6 +48,6 @@ def test_look_at_nothing(tmp_path: Path) -> None:
 
 
 def test_difference() -> None:
-    shown = text_files.difference(WANTED, Found("old\n", 0o644, True))
+    shown = text_files.difference(WANTED, FileState("old\n", 0o644, True))
     assert (shown["before"], shown["after"], shown["after_header"]) == ("old\n", "text\n", "/etc/x")
-    assert text_files.difference(WANTED, Found(None, 0, False))["before"] == ""
+    assert text_files.difference(WANTED, FileState(None, 0, False))["before"] == ""

@@ -89,7 +89,7 @@ def made_balancer() -> Iterator[Callable[..., int]]:
     listeners: list[socket.socket] = []
 
     def serve(listener: socket.socket, behind: tuple[Behind, ...]) -> None:
-        contexts = [balancer_listener.tls_context(one.certificate) if one.certificate else None for one in behind]
+        contexts = [balancer_listener.server_context(one.certificate) if one.certificate else None for one in behind]
         count = 0
         while True:
             try:

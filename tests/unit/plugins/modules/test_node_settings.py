@@ -75,7 +75,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(pure, "sysctl_path", lambda key: str(host.path("/proc/sys/" + key.replace(".", "/"))))
     monkeypatch.setattr(node_settings, "run", host.run)
 
-    def look(path: str) -> text_files.Found:
+    def look(path: str) -> text_files.FileState:
         found = text_files.look(path if path.startswith(str(tmp_path)) else str(host.path(path)))
         return found._replace(owned_by_root=found.content is not None)
 

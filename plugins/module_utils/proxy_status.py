@@ -10,12 +10,10 @@ import ipaddress
 from typing import TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import interface_of, parse_addresses
-
-# keepalived multiplies what the state file says by 127, and takes -254 and less for a fault.
-FAULT = -2
+from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import is_fault
 
 
-class Backend(TypedDict):
+class ProxiedServer(TypedDict):
     """A server behind HAProxy."""
 
     name: str
@@ -26,14 +24,14 @@ class Backend(TypedDict):
     last_change: int
 
 
-def backends(statistics: str) -> list[Backend]:
+def backends(statistics: str) -> list[ProxiedServer]:
     """Return the servers in the CSV that ``show stat`` prints.
 
     A check that is under way has a ``*`` before the status of the last one; a server about to change is ``UP 1/2``.
     """
     rows = csv.DictReader(statistics.removeprefix("# ").splitlines())
     return [
-        Backend(
+        ProxiedServer(
             name=row["svname"],
             address=row.get("addr") or "",
             up=row["status"].startswith("UP"),
@@ -57,4 +55,4 @@ def keepalived_state(active: bool, has_address: bool, worth: int | None) -> str:
         return "stopped"
     if has_address:
         return "master"
-    return "fault" if worth is not None and worth <= FAULT else "backup"
+    return "fault" if worth is not None and is_fault(worth) else "backup"

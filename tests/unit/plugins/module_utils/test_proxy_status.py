@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import proxy_state
-from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_state import Backend
+from ansible_collections.quorum.kubeadm.plugins.module_utils import proxy_status
+from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_status import ProxiedServer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "proxy"
 
@@ -21,22 +21,22 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "proxy"
         (
             "show_stat_haproxy_2_6.csv",
             [
-                Backend(name="api", address="198.18.66.12:6443", up=True, check_status="L7OK", check_result="Layer7 check passed", last_change=18),
-                Backend(
+                ProxiedServer(name="api", address="198.18.66.12:6443", up=True, check_status="L7OK", check_result="Layer7 check passed", last_change=18),
+                ProxiedServer(
                     name="closed", address="198.18.66.12:6444", up=False, check_status="L4CON",
                     check_result="Layer4 connection problem: Connection refused", last_change=37,
                 ),
-                Backend(name="nobody", address="198.18.66.99:6443", up=False, check_status="L4TOUT", check_result="Layer4 timeout", last_change=36),
+                ProxiedServer(name="nobody", address="198.18.66.99:6443", up=False, check_status="L4TOUT", check_result="Layer4 timeout", last_change=36),
             ],
         ),
         (
             "show_stat_hung_haproxy_2_6.csv",
-            [Backend(name="api", address="198.18.66.12:6443", up=True, check_status="L6TOUT", check_result="Layer6 timeout", last_change=20)],
+            [ProxiedServer(name="api", address="198.18.66.12:6443", up=True, check_status="L6TOUT", check_result="Layer6 timeout", last_change=20)],
         ),
     ],
 )  # fmt: skip
-def test_backends(file: str, expected: list[Backend]) -> None:
-    assert proxy_state.backends((FIXTURES / file).read_text()) == expected
+def test_backends(file: str, expected: list[ProxiedServer]) -> None:
+    assert proxy_status.backends((FIXTURES / file).read_text()) == expected
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_backends(file: str, expected: list[Backend]) -> None:
 def test_states_of_a_server(status: str, up: bool) -> None:
     """The states that HAProxy's management guide lists."""
     text = f"# pxname,svname,status,lastchg,check_status,\napi_servers,FRONTEND,OPEN,,,\napi_servers,cp1,{status},,,\napi_servers,BACKEND,UP,3,,\n"
-    assert [(server["name"], server["up"]) for server in proxy_state.backends(text)] == [("cp1", up)]
+    assert [(server["name"], server["up"]) for server in proxy_status.backends(text)] == [("cp1", up)]
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_states_of_a_server(status: str, up: bool) -> None:
     [("198.18.66.10", True), ("198.18.66.11", True), ("198.18.66.1", False), ("198.18.66.100", False), ("2001:db8::10", False)],
 )
 def test_holds(address: str, expected: bool) -> None:
-    assert proxy_state.holds((FIXTURES / "ip_address.json").read_text(), address) is expected
+    assert proxy_status.holds((FIXTURES / "ip_address.json").read_text(), address) is expected
 
 
 def test_holds_an_address_however_it_is_written() -> None:
     links = '[{"ifname": "eth0", "addr_info": [{"family": "inet6", "local": "2001:db8::10", "prefixlen": 64, "scope": "global"}]}]'
-    assert proxy_state.holds(links, "2001:DB8:0:0::10")
+    assert proxy_status.holds(links, "2001:DB8:0:0::10")
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_holds_an_address_however_it_is_written() -> None:
     ],
 )
 def test_keepalived_state(active: bool, has_address: bool, worth: int | None, state: str) -> None:
-    assert proxy_state.keepalived_state(active, has_address, worth) == state
+    assert proxy_status.keepalived_state(active, has_address, worth) == state
