@@ -1,178 +1,92 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build kubeadm's configuration documents (API v1beta4) from plain inputs."""
+"""Complete kubeadm's configuration documents (API v1beta4): the fields are the caller's, and what only this run knows is added."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output import JoinFacts
 
 API = "kubeadm.k8s.io/v1beta4"
 TOKEN_DESCRIPTION = "quorum.kubeadm: join, revoked afterwards"
+# Images that a bundle has brought are never asked for again; the socket is where our role containerd has it.
+REGISTRATION = {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent"}
+# How long a control plane waits for its turn in etcd, which takes in one member at a time; kubeadm's own default is two minutes.
+CONTROL_PLANE_TIMEOUTS = {"etcdAPICall": "5m0s"}
 
 Document = dict[str, Any]
-Arguments = Sequence[Mapping[str, str]]
+Fields = Mapping[str, Any]
 
 
-class Registration(NamedTuple):
-    """How a node registers itself."""
-
-    name: str | None = None
-    addresses: Sequence[str] = ()
-    cri_socket: str | None = None
-    kubelet_extra_args: Arguments = ()
-    ignore_preflight_errors: Sequence[str] = ()
+def registration(fields: Fields) -> Document:
+    """Return the nodeRegistration of an InitConfiguration or a JoinConfiguration, our defaults included."""
+    return {**REGISTRATION, **(fields.get("nodeRegistration") or {})}
 
 
-class Cluster(NamedTuple):
-    """What the whole cluster shares."""
-
-    kubernetes_version: str
-    endpoint: str
-    name: str | None = None
-    dns_domain: str | None = None
-    pod_subnets: Sequence[str] = ()
-    service_subnets: Sequence[str] = ()
-    cert_sans: Sequence[str] = ()
-    image_repository: str | None = None
-    api_server_extra_args: Arguments = ()
-    controller_manager_extra_args: Arguments = ()
-    scheduler_extra_args: Arguments = ()
-    etcd_extra_args: Arguments = ()
-    shutdown_delay: str | None = None
+def advertise_address(fields: Fields) -> str | None:
+    """Return the address that a JoinConfiguration gives a control plane's API server; None when it leaves that to kubeadm."""
+    endpoint = (fields.get("controlPlane") or {}).get("localAPIEndpoint") or {}
+    return endpoint.get("advertiseAddress") or None
 
 
-def without_empty(document: Mapping[str, Any]) -> Document:
-    """Drop what is not set, so that kubeadm's own defaults hold; false and 0 are settings."""
-    kept: Document = {}
-    for key, value in document.items():
-        content = without_empty(value) if isinstance(value, Mapping) else value
-        if content is None or (isinstance(content, (str, Mapping, list, tuple)) and not content):
-            continue
-        kept[key] = list(content) if isinstance(content, tuple) else content
-    return kept
-
-
-def _arguments(arguments: Arguments) -> list[Document]:
-    return [{"name": argument["name"], "value": argument["value"]} for argument in arguments]
-
-
-def _registration(registration: Registration) -> Document:
-    node_ip = [{"name": "node-ip", "value": ",".join(registration.addresses)}] if registration.addresses else []
+def init_configuration(fields: Fields, certificate_key: str | None = None, token_ttl: str = "1h0m0s") -> Document:
+    """Complete the InitConfiguration: kubeadm makes up the token, whose description lets it be found and revoked."""
     return {
-        "name": registration.name,
-        "criSocket": registration.cri_socket,
-        "kubeletExtraArgs": node_ip + _arguments(registration.kubelet_extra_args),
-        "ignorePreflightErrors": list(registration.ignore_preflight_errors),
-        "imagePullPolicy": "IfNotPresent",
+        **fields,
+        "apiVersion": API,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [{"description": TOKEN_DESCRIPTION, "ttl": token_ttl}],
+        "nodeRegistration": registration(fields),
+        **({"certificateKey": certificate_key} if certificate_key else {}),
     }
 
 
-def version_tag(version: str) -> str:
-    """Return a version as kubeadm writes it: ``v1.37.2``."""
-    return version if version.startswith("v") else f"v{version}"
+def cluster_configuration(fields: Fields) -> Document:
+    """Complete the ClusterConfiguration."""
+    return {**fields, "apiVersion": API, "kind": "ClusterConfiguration"}
 
 
-def init_configuration(
-    registration: Registration,
-    advertise_address: str | None,
-    bind_port: int | None,
-    certificate_key: str | None = None,
-    token_ttl: str = "1h0m0s",
-    timeouts: Mapping[str, str] | None = None,
-) -> Document:
-    """Build the InitConfiguration: kubeadm makes up the token, whose description lets it be found and revoked."""
-    return without_empty(
-        {
-            "apiVersion": API,
-            "kind": "InitConfiguration",
-            "bootstrapTokens": [{"description": TOKEN_DESCRIPTION, "ttl": token_ttl}],
-            "certificateKey": certificate_key,
-            "localAPIEndpoint": {"advertiseAddress": advertise_address, "bindPort": bind_port},
-            "nodeRegistration": _registration(registration),
-            "timeouts": timeouts,
-        }
-    )
+def kubelet_configuration(fields: Fields) -> Document:
+    """Complete the KubeletConfiguration that every node of the cluster gets."""
+    return {**fields, "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
 
 
-def cluster_configuration(cluster: Cluster) -> Document:
-    """Build the ClusterConfiguration."""
-    delay = [{"name": "shutdown-delay-duration", "value": cluster.shutdown_delay}] if cluster.shutdown_delay else []
-    return without_empty(
-        {
-            "apiVersion": API,
-            "kind": "ClusterConfiguration",
-            "kubernetesVersion": version_tag(cluster.kubernetes_version),
-            "clusterName": cluster.name,
-            "controlPlaneEndpoint": cluster.endpoint,
-            "imageRepository": cluster.image_repository,
-            "networking": {
-                "dnsDomain": cluster.dns_domain,
-                "podSubnet": ",".join(cluster.pod_subnets),
-                "serviceSubnet": ",".join(cluster.service_subnets),
-            },
-            "apiServer": {"certSANs": list(cluster.cert_sans), "extraArgs": delay + _arguments(cluster.api_server_extra_args)},
-            "controllerManager": {"extraArgs": _arguments(cluster.controller_manager_extra_args)},
-            "scheduler": {"extraArgs": _arguments(cluster.scheduler_extra_args)},
-            # local without dataDir is refused by kubeadm, so it is only there when it says something.
-            "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _arguments(cluster.etcd_extra_args)}} if cluster.etcd_extra_args else None,
-        }
-    )
+def kube_proxy_configuration(fields: Fields) -> Document:
+    """Complete the KubeProxyConfiguration."""
+    return {**fields, "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration"}
 
 
-def kubelet_configuration(settings: Mapping[str, Any]) -> Document:
-    """Build the KubeletConfiguration that every node of the cluster gets."""
-    return {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", **settings}
-
-
-def kube_proxy_configuration(settings: Mapping[str, Any]) -> Document:
-    """Build the KubeProxyConfiguration."""
-    return {"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration", **settings}
-
-
-def join_configuration(
-    registration: Registration,
-    endpoint: str,
-    token: str,
-    ca_cert_hashes: Sequence[str],
-    control_plane: bool = False,
-    certificate_key: str | None = None,
-    advertise_address: str | None = None,
-    bind_port: int | None = None,
-    timeouts: Mapping[str, str] | None = None,
-) -> Document:
-    """Build the JoinConfiguration of a worker or of a control plane."""
-    document = without_empty(
-        {
-            "apiVersion": API,
-            "kind": "JoinConfiguration",
-            "discovery": {"bootstrapToken": {"apiServerEndpoint": endpoint, "token": token, "caCertHashes": list(ca_cert_hashes)}},
-            "nodeRegistration": _registration(registration),
-            "timeouts": timeouts,
-        }
-    )
+def join_configuration(fields: Fields, credentials: JoinFacts, control_plane: bool = False) -> Document:
+    """Complete the JoinConfiguration of a worker or of a control plane."""
+    token = {"apiServerEndpoint": credentials["endpoint"], "token": credentials["token"], "caCertHashes": list(credentials["ca_cert_hashes"])}
+    document = {
+        **fields,
+        "apiVersion": API,
+        "kind": "JoinConfiguration",
+        "discovery": {"bootstrapToken": token},
+        "nodeRegistration": registration(fields),
+    }
     if control_plane:
-        # Its presence alone makes a control plane, so it stays even when it is empty.
-        document["controlPlane"] = without_empty(
-            {"certificateKey": certificate_key, "localAPIEndpoint": {"advertiseAddress": advertise_address, "bindPort": bind_port}}
-        )
+        # Its presence alone makes a control plane.
+        document["controlPlane"] = {**(fields.get("controlPlane") or {}), "certificateKey": credentials["certificate_key"]}
+        document["timeouts"] = {**CONTROL_PLANE_TIMEOUTS, **(fields.get("timeouts") or {})}
     return document
 
 
-def reset_configuration(cri_socket: str | None, certificates_dir: str | None, skip_phases: Sequence[str] = ()) -> Document:
+def reset_configuration(cri_socket: str, certificates_dir: str, skip_phases: Sequence[str]) -> Document:
     """Build the ResetConfiguration of a node whose cluster may not answer: it asks the API for seconds, not minutes."""
-    return without_empty(
-        {
-            "apiVersion": API,
-            "kind": "ResetConfiguration",
-            "force": True,
-            "criSocket": cri_socket,
-            "certificatesDir": certificates_dir,
-            "skipPhases": list(skip_phases),
-            "timeouts": {"kubernetesAPICall": "5s", "etcdAPICall": "5s"},
-        }
-    )
+    return {
+        "apiVersion": API,
+        "kind": "ResetConfiguration",
+        "force": True,
+        "criSocket": cri_socket,
+        "certificatesDir": certificates_dir,
+        "skipPhases": list(skip_phases),
+        "timeouts": {"kubernetesAPICall": "5s", "etcdAPICall": "5s"},
+    }
 
 
 def render(documents: Sequence[Document]) -> str:

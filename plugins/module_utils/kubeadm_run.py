@@ -116,7 +116,7 @@ def _empty(directory: Path, keep: Sequence[Path] = ()) -> None:
             entry.unlink()
 
 
-def reset(runner: Runner, cri_socket: str | None, keep_authority: bool, root: Path = Path("/")) -> Result:
+def reset(runner: Runner, cri_socket: str, keep_authority: bool, root: Path = Path("/")) -> Result:
     """Take a node back to where kubeadm had not yet been, the cluster's CA aside when it is to be kept.
 
     The CA that was made beforehand is trusted by proxies on other machines already. kubeadm is pointed at a

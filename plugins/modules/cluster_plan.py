@@ -146,10 +146,9 @@ plan:
       elements: str
     nodes:
       description:
-        - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(addresses) (one of each family of the pod network), C(interface),
-          C(control_plane), C(step) (V(none), V(init), V(join) or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name
+        - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(interface), C(control_plane), C(step) (V(none), V(init), V(join) or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name
           resolves to on it), C(endpoint_address_joined) (the same once it has joined), C(hosts_entries) (C(name) and C(address) of the nodes
-          that it knows by C(/etc/hosts)) and C(sysctls).
+          that it knows by C(/etc/hosts)), C(sysctls), and C(join_configuration), what C(kubeadm join) is told.
       type: dict
     proxies:
       description:
@@ -177,10 +176,12 @@ plan:
       type: dict
     kubeadm:
       description:
-        - C(endpoint), C(kubernetes_version), C(cluster_name), C(dns_domain), C(pod_subnets), C(service_subnets), C(cert_sans),
-          C(image_repository), C(etcd_extra_args), C(kubelet_config), C(kube_proxy_config), C(ignore_preflight_errors),
-          C(fetch_kubeconfig_to) and C(fetch_kubeconfig_server).
+        - What C(kubeadm init) on the primary is told, without secrets, C(cluster_configuration), C(init_configuration),
+          C(kubelet_configuration) and C(kube_proxy_configuration).
       type: dict
+    fetch_kubeconfig_server:
+      description: The host and port that a kubeconfig on the controller has to name; empty when it is the endpoint.
+      type: str
     calico_manifest:
       description: Calico's manifest, the user's or the bundle's; empty when it is upstream's of the release.
       type: str

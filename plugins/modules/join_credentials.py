@@ -152,21 +152,26 @@ class Outcome(TypedDict, total=False):
 
 def token_documents(params: Mapping[str, Any], server: ApiServer, version: str, token: str) -> list[config.Document]:
     """Build the documents for `kubeadm token create`."""
-    registration = config.Registration(cri_socket=params["cri_socket"])
-    init = config.init_configuration(registration, server.address, server.port, token_ttl=params["ttl"])
+    init = config.init_configuration(_local(params, server), token_ttl=params["ttl"])
     init["bootstrapTokens"][0]["token"] = token
-    return [init, _cluster_documents(version)]
+    return [init, _cluster_document(version)]
 
 
 def certificate_documents(params: Mapping[str, Any], server: ApiServer, version: str, key: str) -> list[config.Document]:
     """Build the documents for `kubeadm init phase upload-certs`, which on hosts with several networks needs the local address."""
-    registration = config.Registration(cri_socket=params["cri_socket"])
-    return [config.init_configuration(registration, server.address, server.port, key), _cluster_documents(version)]
+    return [config.init_configuration(_local(params, server), key), _cluster_document(version)]
 
 
-def _cluster_documents(version: str) -> config.Document:
+def _local(params: Mapping[str, Any], server: ApiServer) -> config.Document:
+    return {
+        "localAPIEndpoint": {"advertiseAddress": server.address, "bindPort": server.port},
+        "nodeRegistration": {"criSocket": params["cri_socket"]},
+    }
+
+
+def _cluster_document(version: str) -> config.Document:
     # Without a version kubeadm asks the internet for the newest one.
-    return config.cluster_configuration(config.Cluster(kubernetes_version=version, endpoint=""))
+    return config.cluster_configuration({"kubernetesVersion": version})
 
 
 def delete_tokens(kubectl: Kubectl, ids: list[str], certificates: bool = False) -> None:

@@ -38,116 +38,27 @@ options:
     type: str
     choices: [full, certificate_authority]
     default: full
-  kubernetes_version:
-    description: The exact version of Kubernetes, such as V(1.37.2).
-    type: str
+  cluster_configuration:
+    description:
+      - Fields of kubeadm's ClusterConfiguration.
+      - C(kubernetesVersion) has to be among them, since kubeadm would otherwise ask the internet for the newest, and C(controlPlaneEndpoint),
+        without which no other control plane can join.
+    type: dict
     required: true
-  endpoint:
-    description: The name or address and the port under which all nodes reach the control plane, such as V(api.example.com:16443).
-    type: str
-    required: true
-  advertise_address:
-    description: The address on which this node's API server and etcd member are reached by the other control planes.
-    type: str
-  bind_port:
-    description: The port of this node's API server.
-    type: int
-    default: 6443
-  node_name:
-    description: The name of the node in the cluster; kubeadm takes the host name when it is not given.
-    type: str
-  node_addresses:
-    description: The addresses the kubelet reports for this node, one of each family at most.
-    type: list
-    elements: str
-    default: []
-  cluster_name:
-    description: The name of the cluster in kubeconfig files.
-    type: str
-    default: kubernetes
-  dns_domain:
-    description: The domain of Services.
-    type: str
-    default: cluster.local
-  pod_subnets:
-    description: The networks of pods, one of each family at most.
-    type: list
-    elements: str
-    default: []
-  service_subnets:
-    description: The networks of Services, one of each family at most.
-    type: list
-    elements: str
-    default: []
-  cert_sans:
-    description: Further names and addresses in the API servers' certificates. kubeadm adds each node's own name and address.
-    type: list
-    elements: str
-    default: []
-  image_repository:
-    description: Where images are pulled from; kubeadm's own default when it is not given.
-    type: str
-  kubelet_config:
+  init_configuration:
+    description:
+      - Fields of kubeadm's InitConfiguration, such as C(localAPIEndpoint), C(nodeRegistration) and C(timeouts).
+      - Where it does not say otherwise, C(nodeRegistration.criSocket) is containerd's, and C(nodeRegistration.imagePullPolicy) is V(IfNotPresent).
+    type: dict
+    default: {}
+  kubelet_configuration:
     description: Fields of KubeletConfiguration (C(kubelet.config.k8s.io/v1beta1)) that every node of the cluster gets.
     type: dict
     default: {}
-  kube_proxy_config:
+  kube_proxy_configuration:
     description: Fields of KubeProxyConfiguration (C(kubeproxy.config.k8s.io/v1alpha1)).
     type: dict
     default: {}
-  api_server_extra_args:
-    description: Further flags of the API server.
-    type: list
-    elements: dict
-    default: []
-    suboptions: &argument
-      name:
-        description: The flag without its leading dashes.
-        type: str
-        required: true
-      value:
-        description: Its value.
-        type: str
-        required: true
-  controller_manager_extra_args:
-    description: Further flags of the controller manager.
-    type: list
-    elements: dict
-    default: []
-    suboptions: *argument
-  scheduler_extra_args:
-    description: Further flags of the scheduler.
-    type: list
-    elements: dict
-    default: []
-    suboptions: *argument
-  etcd_extra_args:
-    description: Further flags of etcd.
-    type: list
-    elements: dict
-    default: []
-    suboptions: *argument
-  kubelet_extra_args:
-    description: Further flags of this node's kubelet.
-    type: list
-    elements: dict
-    default: []
-    suboptions: *argument
-  shutdown_delay:
-    description:
-      - How long an API server that is told to stop still serves while its C(/readyz) already fails, so that proxies stop sending to it
-        before it stops. An empty string leaves it out.
-    type: str
-    default: 5s
-  ignore_preflight_errors:
-    description: kubeadm's checks whose errors are to be warnings, such as V(Swap).
-    type: list
-    elements: str
-    default: []
-  cri_socket:
-    description: The container runtime's socket.
-    type: str
-    default: unix:///run/containerd/containerd.sock
   certificate_key:
     description: The key that encrypts the uploaded certificates, 64 hexadecimal digits; kubeadm makes one up when it is not given.
     type: str
@@ -155,10 +66,6 @@ options:
     description: Whether to store the certificates that control planes share in the cluster, encrypted, for two hours.
     type: bool
     default: true
-  timeouts:
-    description: Fields of C(timeouts) in kubeadm's configuration, such as C(controlPlaneComponentHealthCheck).
-    type: dict
-    default: {}
   reset:
     description:
       - Whether an initialisation that was killed half-way, or a join to a cluster that is gone, may be taken back by C(kubeadm reset) first.
@@ -175,20 +82,25 @@ EXAMPLES = r"""
 - name: Make the cluster's certificate authority
   quorum.kubeadm.kubeadm_init:
     phase: certificate_authority
-    kubernetes_version: 1.37.2
-    endpoint: api.example.com:16443
+    cluster_configuration: &cluster
+      kubernetesVersion: v1.37.2
+      controlPlaneEndpoint: api.example.com:16443
+      networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12}
+      apiServer:
+        certSANs: [api.example.com, 192.0.2.10]
+        extraArgs:
+          - {name: shutdown-delay-duration, value: 5s}
   register: authority
 
 - name: Initialise the control plane
   quorum.kubeadm.kubeadm_init:
-    kubernetes_version: 1.37.2
-    endpoint: api.example.com:16443
-    advertise_address: 192.0.2.11
-    node_name: cp1
-    node_addresses: [192.0.2.11]
-    pod_subnets: [10.244.0.0/16]
-    service_subnets: [10.96.0.0/12]
-    cert_sans: [api.example.com, 192.0.2.10]
+    cluster_configuration: *cluster
+    init_configuration:
+      localAPIEndpoint: {advertiseAddress: 192.0.2.11}
+      nodeRegistration:
+        name: cp1
+        kubeletExtraArgs:
+          - {name: node-ip, value: 192.0.2.11}
     kubeconfig: /root/.kube/config
 """
 
@@ -291,32 +203,15 @@ class Outcome(TypedDict):
 
 
 def documents(params: Mapping[str, Any]) -> list[config.Document]:
-    """Build kubeadm's documents from the module's parameters."""
-    registration = config.Registration(
-        params["node_name"], params["node_addresses"], params["cri_socket"], params["kubelet_extra_args"], params["ignore_preflight_errors"]
-    )
-    cluster = config.Cluster(
-        kubernetes_version=params["kubernetes_version"],
-        endpoint=params["endpoint"],
-        name=params["cluster_name"],
-        dns_domain=params["dns_domain"],
-        pod_subnets=params["pod_subnets"],
-        service_subnets=params["service_subnets"],
-        cert_sans=params["cert_sans"],
-        image_repository=params["image_repository"],
-        api_server_extra_args=params["api_server_extra_args"],
-        controller_manager_extra_args=params["controller_manager_extra_args"],
-        scheduler_extra_args=params["scheduler_extra_args"],
-        etcd_extra_args=params["etcd_extra_args"],
-        shutdown_delay=params["shutdown_delay"],
-    )
+    """Complete kubeadm's documents, or raise Refused when they lack what kubeadm would make up."""
+    missing = [field for field in ("kubernetesVersion", "controlPlaneEndpoint") if not params["cluster_configuration"].get(field)]
+    if missing:
+        raise Refused(f"cluster_configuration lacks {' and '.join(missing)}: write the exact version, and the name and port that all nodes reach")
     return [
-        config.init_configuration(
-            registration, params["advertise_address"], params["bind_port"], params["certificate_key"], timeouts=params["timeouts"]
-        ),
-        config.cluster_configuration(cluster),
-        config.kubelet_configuration(params["kubelet_config"]),
-        config.kube_proxy_configuration(params["kube_proxy_config"]),
+        config.init_configuration(params["init_configuration"], params["certificate_key"]),
+        config.cluster_configuration(params["cluster_configuration"]),
+        config.kubelet_configuration(params["kubelet_configuration"]),
+        config.kube_proxy_configuration(params["kube_proxy_configuration"]),
     ]
 
 
@@ -344,6 +239,7 @@ def set_orphaned_key_aside(root: Path) -> None:
 
 def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
     """Make the cluster's CA when there is none."""
+    wanted = documents(params)
     traces, state = read_traces(root), actual_membership(root)["state"]
     stdout = stderr = ""
     found = read_authority(root)
@@ -360,9 +256,9 @@ def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, 
     if missing and not check_mode:
         with unfinished("init", root) if foreign else contextlib.nullcontext():
             if foreign:
-                reset(runner, params["cri_socket"], keep_authority=False, root=root)
+                reset(runner, wanted[0]["nodeRegistration"]["criSocket"], keep_authority=False, root=root)
             set_orphaned_key_aside(root)
-            result = kubeadm(runner, ["init", "phase", "certs", "ca"], documents(params)[:2])
+            result = kubeadm(runner, ["init", "phase", "certs", "ca"], wanted[:2])
         stdout, stderr = result.stdout, result.stderr
     certificate, pin = (None if missing and check_mode else read_authority(root)) or (None, None)
     return Outcome(
@@ -372,6 +268,7 @@ def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, 
 
 def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root: Path = ROOT) -> Outcome:
     """Initialise the control plane, or say why that must not be."""
+    wanted = documents(params)
     traces, membership = read_traces(root), actual_membership(root, PATIENCE)
     state = membership["state"]
     if state == "worker":
@@ -397,10 +294,10 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
     if needed and not check_mode:
         with unfinished("init", root):
             if must_reset:
-                reset(runner, params["cri_socket"], keep_authority=traces.ca_key, root=root)
+                reset(runner, wanted[0]["nodeRegistration"]["criSocket"], keep_authority=traces.ca_key, root=root)
             set_orphaned_key_aside(root)
             upload = ["--upload-certs", "--skip-certificate-key-print"] if params["upload_certificates"] else []
-            result = kubeadm(runner, ["init", "--skip-token-print", *upload], documents(params))
+            result = kubeadm(runner, ["init", "--skip-token-print", *upload], wanted)
         stdout, stderr = result.stdout, result.stderr
         join = join_facts(stdout)
     copied = bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
@@ -419,37 +316,15 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
 
 def main() -> None:
     """Entry point."""
-    argument = {"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
-    arguments = {"type": "list", "elements": "dict", "default": [], "options": argument}
-    strings = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(
         argument_spec={
             "phase": {"type": "str", "choices": ["full", "certificate_authority"], "default": "full"},
-            "kubernetes_version": {"type": "str", "required": True},
-            "endpoint": {"type": "str", "required": True},
-            "advertise_address": {"type": "str"},
-            "bind_port": {"type": "int", "default": 6443},
-            "node_name": {"type": "str"},
-            "node_addresses": strings,
-            "cluster_name": {"type": "str", "default": "kubernetes"},
-            "dns_domain": {"type": "str", "default": "cluster.local"},
-            "pod_subnets": strings,
-            "service_subnets": strings,
-            "cert_sans": strings,
-            "image_repository": {"type": "str"},
-            "kubelet_config": {"type": "dict", "default": {}},
-            "kube_proxy_config": {"type": "dict", "default": {}},
-            "api_server_extra_args": arguments,
-            "controller_manager_extra_args": arguments,
-            "scheduler_extra_args": arguments,
-            "etcd_extra_args": arguments,
-            "kubelet_extra_args": arguments,
-            "shutdown_delay": {"type": "str", "default": "5s"},
-            "ignore_preflight_errors": strings,
-            "cri_socket": {"type": "str", "default": "unix:///run/containerd/containerd.sock"},
+            "cluster_configuration": {"type": "dict", "required": True},
+            "init_configuration": {"type": "dict", "default": {}},
+            "kubelet_configuration": {"type": "dict", "default": {}},
+            "kube_proxy_configuration": {"type": "dict", "default": {}},
             "certificate_key": {"type": "str", "no_log": True},
             "upload_certificates": {"type": "bool", "default": True},
-            "timeouts": {"type": "dict", "default": {}},
             "reset": {"type": "bool", "default": False},
             "kubeconfig": {"type": "path"},
         },

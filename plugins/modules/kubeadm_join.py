@@ -57,51 +57,14 @@ options:
     description: Whether the node becomes a control plane.
     type: bool
     default: false
-  advertise_address:
-    description: The address on which a control plane's API server and etcd member are reached by the others.
-    type: str
-  bind_port:
-    description: The port of a control plane's API server.
-    type: int
-    default: 6443
-  node_name:
-    description: The name of the node in the cluster; kubeadm takes the host name when it is not given.
-    type: str
-  node_addresses:
-    description: The addresses the kubelet reports for this node, one of each family at most.
-    type: list
-    elements: str
-    default: []
-  kubelet_extra_args:
-    description: Further flags of this node's kubelet.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: The flag without its leading dashes.
-        type: str
-        required: true
-      value:
-        description: Its value.
-        type: str
-        required: true
-  ignore_preflight_errors:
-    description: kubeadm's checks whose errors are to be warnings, such as V(Swap).
-    type: list
-    elements: str
-    default: []
-  cri_socket:
-    description: The container runtime's socket.
-    type: str
-    default: unix:///run/containerd/containerd.sock
-  timeouts:
+  configuration:
     description:
-      - Fields of C(timeouts) in kubeadm's configuration.
-      - C(etcdAPICall) is how long a control plane waits for its turn when others join at the same time.
+      - Fields of kubeadm's JoinConfiguration, such as C(nodeRegistration) and, for a control plane, C(controlPlane.localAPIEndpoint).
+        C(discovery) and C(controlPlane.certificateKey) come from O(credentials).
+      - Where it does not say otherwise, C(nodeRegistration.criSocket) is containerd's, C(nodeRegistration.imagePullPolicy) is V(IfNotPresent), and
+        C(timeouts.etcdAPICall) of a control plane, how long it waits for its turn when others join at the same time, is V(5m0s).
     type: dict
-    default:
-      etcdAPICall: 5m0s
+    default: {}
   ready_timeout:
     description: How many seconds a control plane's API server may take until its C(/readyz) answers.
     type: int
@@ -128,16 +91,19 @@ EXAMPLES = r"""
   quorum.kubeadm.kubeadm_join:
     credentials: "{{ join_credentials.credentials }}"
     control_plane: true
-    advertise_address: 192.0.2.12
-    node_name: cp2
-    node_addresses: [192.0.2.12]
+    configuration:
+      controlPlane: {localAPIEndpoint: {advertiseAddress: 192.0.2.12}}
+      nodeRegistration:
+        name: cp2
+        kubeletExtraArgs:
+          - {name: node-ip, value: 192.0.2.12}
     kubeconfig: /root/.kube/config
 
 - name: Join a worker
   quorum.kubeadm.kubeadm_join:
     credentials: "{{ join_credentials.credentials }}"
-    node_name: worker1
-    node_addresses: [192.0.2.21]
+    configuration:
+      nodeRegistration: {name: worker1}
 """
 
 RETURN = r"""
@@ -242,24 +208,14 @@ def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> boo
 
 
 def configuration(params: Mapping[str, Any]) -> config.Document:
-    """Build the JoinConfiguration from the module's parameters."""
+    """Complete the JoinConfiguration, or raise Refused when it cannot be."""
+    if not params["control_plane"] and "controlPlane" in params["configuration"]:
+        raise Refused("configuration has controlPlane, which makes a control plane: leave it out for a worker, or set control_plane: true")
     credentials = params["credentials"]
     missing = [name for name in ("token", *(["certificate_key"] if params["control_plane"] else [])) if not credentials[name]]
     if missing:
         raise Refused(f"credentials lack {' and '.join(missing)}: ask quorum.kubeadm.join_credentials for them, with control_plane as here")
-    return config.join_configuration(
-        config.Registration(
-            params["node_name"], params["node_addresses"], params["cri_socket"], params["kubelet_extra_args"], params["ignore_preflight_errors"]
-        ),
-        endpoint=credentials["endpoint"],
-        token=credentials["token"],
-        ca_cert_hashes=credentials["ca_cert_hashes"],
-        control_plane=params["control_plane"],
-        certificate_key=credentials["certificate_key"],
-        advertise_address=params["advertise_address"],
-        bind_port=params["bind_port"],
-        timeouts=params["timeouts"],
-    )
+    return config.join_configuration(params["configuration"], credentials, params["control_plane"])
 
 
 def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: Kubectl, root: Path = ROOT) -> Outcome:
@@ -282,8 +238,8 @@ def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: K
         with unfinished("join", root):
             if must_reset:
                 if state == "half_joined":
-                    removed = forget_own_member(root, params["advertise_address"], kubectl)
-                reset(runner, params["cri_socket"], keep_authority=False, root=root)
+                    removed = forget_own_member(root, config.advertise_address(params["configuration"]), kubectl)
+                reset(runner, config.registration(params["configuration"])["criSocket"], keep_authority=False, root=root)
             result = kubeadm(runner, ["join"], [document])
         stdout, stderr = result.stdout, result.stderr
     server = read_api_server(root) if not (needed and check_mode) else None
@@ -315,8 +271,6 @@ def explained(words: str) -> str:
 
 def main() -> None:
     """Entry point."""
-    argument = {"name": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
-    strings = {"type": "list", "elements": "str", "default": []}
     credentials = {
         "endpoint": {"type": "str", "required": True},
         "token": {"type": "str", "no_log": True},
@@ -328,14 +282,7 @@ def main() -> None:
         argument_spec={
             "credentials": {"type": "dict", "required": True, "options": credentials},
             "control_plane": {"type": "bool", "default": False},
-            "advertise_address": {"type": "str"},
-            "bind_port": {"type": "int", "default": 6443},
-            "node_name": {"type": "str"},
-            "node_addresses": strings,
-            "kubelet_extra_args": {"type": "list", "elements": "dict", "default": [], "options": argument},
-            "ignore_preflight_errors": strings,
-            "cri_socket": {"type": "str", "default": "unix:///run/containerd/containerd.sock"},
-            "timeouts": {"type": "dict", "default": {"etcdAPICall": "5m0s"}},
+            "configuration": {"type": "dict", "default": {}},
             "ready_timeout": {"type": "int", "default": 120},
             "cleanup_timeout": {"type": "int", "default": 60},
             "reset": {"type": "bool", "default": False},

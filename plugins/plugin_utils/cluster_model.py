@@ -266,6 +266,10 @@ class Situation:
         return self.endpoint_type.port if self.inputs.endpoint_port is None else self.inputs.endpoint_port
 
     @property
+    def endpoint_host_port(self) -> str:
+        return f"{self.inputs.endpoint_name}:{self.endpoint_port}"
+
+    @property
     def proxies_have_etcd(self) -> bool:
         """Whether every API server has a proxy of its own beside it, which can ask the etcd there and tell the others."""
         beside = {proxy.host for proxy in self.proxies} == {host.host for host in self.control_planes}

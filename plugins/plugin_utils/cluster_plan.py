@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
@@ -21,6 +22,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     look,
 )
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
 
@@ -58,7 +60,6 @@ class PlannedNode(TypedDict):
     inputs: dict[str, Any]
     name: str
     address: str
-    addresses: list[str]
     interface: str
     control_plane: bool
     step: Step
@@ -67,6 +68,7 @@ class PlannedNode(TypedDict):
     endpoint_address_joined: str
     hosts_entries: list[HostsEntry]
     sysctls: dict[str, Any]
+    join_configuration: Document
 
 
 class HostsEntry(TypedDict):
@@ -122,22 +124,12 @@ class ContainerRuntime(TypedDict):
 
 
 class Kubeadm(TypedDict):
-    """What kubeadm is told about the cluster."""
+    """What `kubeadm init` on the primary is told; what joins are told is with each node."""
 
-    endpoint: str
-    kubernetes_version: str
-    cluster_name: str
-    dns_domain: str
-    pod_subnets: list[str]
-    service_subnets: list[str]
-    cert_sans: list[str]
-    image_repository: str
-    etcd_extra_args: list[dict[str, str]]
-    kubelet_config: dict[str, Any]
-    kube_proxy_config: dict[str, Any]
-    ignore_preflight_errors: list[str]
-    fetch_kubeconfig_to: str
-    fetch_kubeconfig_server: str
+    cluster_configuration: Document
+    init_configuration: Document
+    kubelet_configuration: Document
+    kube_proxy_configuration: Document
 
 
 class Plan(TypedDict):
@@ -164,6 +156,7 @@ class Plan(TypedDict):
     vrrp: Vrrp
     containerd: ContainerRuntime
     kubeadm: Kubeadm
+    fetch_kubeconfig_server: str
     calico_manifest: str
     warnings: list[str]
     summary: list[str]
@@ -182,14 +175,6 @@ def router_id(address: int) -> int:
     return address % 255 + 1
 
 
-def _addresses(host: Host, situation: Situation) -> list[str]:
-    """One address of each family that the pods have, the host's own first."""
-    families = [network.version for name, network in situation.subnets if name == "cluster_pod_subnets"]
-    vip = situation.endpoint_address
-    second = [host.second_address(version, vip) for version in families if host.address and version != host.address.version]
-    return [str(address) for address in (host.address, *second) if address]
-
-
 def _node(host: Host, situation: Situation) -> PlannedNode:
     primary = situation.hosts[situation.course.primary]
     serves = host is primary or host.state == "control_plane"
@@ -198,7 +183,6 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
         inputs=without_secrets(host.inputs),
         name=host.name,
         address=str(host.address or ""),
-        addresses=_addresses(host, situation),
         interface=host.interface,
         control_plane=host.control_plane,
         step=situation.course.steps[host.host],
@@ -210,6 +194,7 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
             HostsEntry(name=other.name, address=str(other.address)) for other in situation.nodes if other.address and (other.control_plane or other is host)
         ],
         sysctls=_sysctls(host, situation),
+        join_configuration=kubeadm_documents.join_configuration(host, situation),
     )
 
 
@@ -260,16 +245,6 @@ def _sysctls(host: Host, situation: Situation) -> dict[str, Any]:
     # FileContent--proc-sys-net-ipv6-conf-default-forwarding of kubeadm's preflight; `all` sets `default` too.
     forwarding = {"net.ipv6.conf.all.forwarding": 1} if any(network.version == 6 for _name, network in situation.subnets) else {}
     return {**forwarding, **host.inputs.sysctls}
-
-
-def _etcd_extra_args(situation: Situation) -> list[dict[str, str]]:
-    timeout = situation.inputs.etcd_election_timeout
-    return [] if timeout is None else [{"name": "election-timeout", "value": str(timeout)}]
-
-
-def _kubelet_config(situation: Situation) -> dict[str, Any]:
-    swap = {"failSwapOn": False} if situation.keeps_swap else {}
-    return {"cgroupDriver": situation.inputs.cgroup_driver, **swap, **situation.inputs.kubelet_config}
 
 
 def _calico_manifest(situation: Situation) -> str:
@@ -325,7 +300,6 @@ def make_plan(request: Request) -> Plan:
     primary = situation.hosts[course.primary]
     nodes = {node.host: _node(node, situation) for node in situation.nodes}
     joining = [host for host, node in nodes.items() if node["step"] in ("join", "rejoin")]
-    host_port = f"{inputs.endpoint_name}:{situation.endpoint_port}"
     return Plan(
         inputs=without_secrets(inputs),
         endpoint=Endpoint(
@@ -333,7 +307,7 @@ def make_plan(request: Request) -> Plan:
             name=inputs.endpoint_name,
             address=inputs.endpoint_address,
             port=situation.endpoint_port,
-            host_port=host_port,
+            host_port=situation.endpoint_host_port,
             balanced=situation.endpoint_type.balanced,
             floating=situation.endpoint_type.floating,
             mover=situation.endpoint_type.mover,
@@ -364,21 +338,12 @@ def make_plan(request: Request) -> Plan:
             systemd_cgroup=inputs.cgroup_driver == "systemd",
         ),
         kubeadm=Kubeadm(
-            endpoint=host_port,
-            kubernetes_version=inputs.kubernetes_version,
-            cluster_name=inputs.name,
-            dns_domain=inputs.dns_domain,
-            pod_subnets=inputs.pod_subnets,
-            service_subnets=inputs.service_subnets,
-            cert_sans=list(dict.fromkeys(san for san in (inputs.endpoint_name, inputs.endpoint_address, *inputs.extra_sans) if san)),
-            image_repository=inputs.image_repository,
-            etcd_extra_args=_etcd_extra_args(situation),
-            kubelet_config=_kubelet_config(situation),
-            kube_proxy_config=inputs.kube_proxy_config,
-            ignore_preflight_errors=list(dict.fromkeys([*inputs.ignore_preflight_errors, *(["Swap"] if situation.keeps_swap else [])])),
-            fetch_kubeconfig_to=inputs.fetch_kubeconfig_to,
-            fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",
+            cluster_configuration=kubeadm_documents.cluster_configuration(situation),
+            init_configuration=kubeadm_documents.init_configuration(primary, situation),
+            kubelet_configuration=kubeadm_documents.kubelet_configuration(situation),
+            kube_proxy_configuration=inputs.kube_proxy_config,
         ),
+        fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",
         calico_manifest=_calico_manifest(situation),
         warnings=warnings_of(situation),
         summary=_summary(situation, nodes),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +19,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils import kubeadm_config
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output import JoinFacts
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Groups
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, ClusterInputs, HostInputs, read_inputs
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
@@ -36,6 +40,16 @@ TEXTS = {name: (COPIED / name / "group_vars" / "all" / "cluster.yml").read_text(
 COMMENTED = re.compile(rf"^# ({PREFIX}\w+: .+)$", re.MULTILINE)
 EXAMPLES = [(name, yaml.safe_load(line)) for name, text in TEXTS.items() for line in COMMENTED.findall(text)]
 DEFAULTS = {PREFIX + definition.name: definition.metadata["default"] for kind in (ClusterInputs, HostInputs) for definition in fields(kind)}
+
+# What release 0.1.0 gave to kubeadm for inventories/lab, written down by its own code.
+RELEASED: dict[str, list[dict[str, Any]]] = json.loads((ROOT / "tests/unit/fixtures/kubeadm/lab-0.1.0.json").read_text(encoding="utf-8"))
+CREDENTIALS = JoinFacts(
+    endpoint="api.lab.test:16443",
+    token="abcdef.0123456789abcdef",
+    ca_cert_hashes=["sha256:" + "b" * 64],
+    certificate_key="a" * 64,
+    control_plane=True,
+)
 
 Variables = dict[str, dict[str, Any]]
 
@@ -148,3 +162,21 @@ def test_commented_examples_are_accepted_too(name: str, example: dict[str, Any])
 def test_no_commented_example_is_overlooked(name: str) -> None:
     looks_like_one = re.findall(rf"^#\s*{PREFIX}\w+\s*:", TEXTS[name], re.MULTILINE)
     assert len(COMMENTED.findall(TEXTS[name])) == len(looks_like_one) > 0
+
+
+@pytest.mark.parametrize("host", RELEASED)
+def test_kubeadm_is_told_what_the_first_release_told_it(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr(cluster_bundle, "faults", lambda *_arguments, **_what: [])
+    monkeypatch.setattr(cluster_bundle, "containerd_version", lambda _path: None)
+    plan = make_plan(request("lab"))
+    node, kubeadm = plan["nodes"][host], plan["kubeadm"]
+    if node["step"] == "init":
+        told = [
+            kubeadm_config.init_configuration(kubeadm["init_configuration"]),
+            kubeadm_config.cluster_configuration(kubeadm["cluster_configuration"]),
+            kubeadm_config.kubelet_configuration(kubeadm["kubelet_configuration"]),
+            kubeadm_config.kube_proxy_configuration(kubeadm["kube_proxy_configuration"]),
+        ]
+    else:
+        told = [kubeadm_config.join_configuration(node["join_configuration"], CREDENTIALS, node["control_plane"])]
+    assert told == RELEASED[host]

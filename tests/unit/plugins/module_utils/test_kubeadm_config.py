@@ -14,112 +14,75 @@ from typing import Any
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import kubeadm_config as config
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output import JoinFacts
 
 TREE = Path(__file__).parents[4]
 PIN = "sha256:" + "b" * 64
 KEY = "a" * 64
 TOKEN = "abcdef.0123456789abcdef"
 
-REGISTRATION = config.Registration(
-    "cp1",
-    ["198.18.64.11", "2001:db8::11"],
-    "unix:///run/containerd/containerd.sock",
-    [{"name": "v", "value": "2"}],
-    ["Swap", "SystemVerification"],
-)
-CLUSTER = config.Cluster(
-    kubernetes_version="1.37.2",
-    endpoint="api.lab.test:16443",
-    name="lab",
-    dns_domain="cluster.local",
-    pod_subnets=["10.244.0.0/16", "2001:db8:1::/56"],
-    service_subnets=["10.96.0.0/12", "2001:db8:2::/112"],
-    cert_sans=["api.lab.test", "198.18.64.10"],
-    image_repository="registry.example.com/k8s",
-    api_server_extra_args=[{"name": "audit-log-maxage", "value": "30"}],
-    controller_manager_extra_args=[{"name": "bind-address", "value": "0.0.0.0"}],
-    scheduler_extra_args=[{"name": "bind-address", "value": "0.0.0.0"}],
-    etcd_extra_args=[{"name": "election-timeout", "value": "2000"}],
-    shutdown_delay="5s",
-)
-BARE = config.Cluster("v1.37.2", "api.lab.test:6443")
+CREDENTIALS = JoinFacts(endpoint="api.lab.test:16443", token=TOKEN, ca_cert_hashes=[PIN], certificate_key=KEY, control_plane=True)
+NODE: dict[str, Any] = {"name": "cp1", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.11,2001:db8::11"}], "ignorePreflightErrors": ["Swap"], "taints": []}
+ENDPOINT: dict[str, Any] = {"localAPIEndpoint": {"advertiseAddress": "198.18.64.11", "bindPort": 6443}}
+CLUSTER = {"kubernetesVersion": "v1.37.2", "controlPlaneEndpoint": "api.lab.test:16443", "networking": {"podSubnet": "10.244.0.0/16,2001:db8:1::/56"}}
+OURS: dict[str, Any] = {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent"}
 
 
 def test_init_configuration() -> None:
-    document = config.init_configuration(REGISTRATION, "198.18.64.11", 6443, KEY, timeouts={"kubeletHealthCheck": "2m0s"})
+    document = config.init_configuration({"nodeRegistration": NODE, **ENDPOINT, "timeouts": {"kubeletHealthCheck": "2m0s"}}, KEY)
     assert document == {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "InitConfiguration",
         "bootstrapTokens": [{"description": "quorum.kubeadm: join, revoked afterwards", "ttl": "1h0m0s"}],
         "certificateKey": KEY,
-        "localAPIEndpoint": {"advertiseAddress": "198.18.64.11", "bindPort": 6443},
-        "nodeRegistration": {
-            "name": "cp1",
-            "criSocket": "unix:///run/containerd/containerd.sock",
-            "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.11,2001:db8::11"}, {"name": "v", "value": "2"}],
-            "ignorePreflightErrors": ["Swap", "SystemVerification"],
-            "imagePullPolicy": "IfNotPresent",
-        },
+        **ENDPOINT,
+        "nodeRegistration": {**NODE, **OURS},
         "timeouts": {"kubeletHealthCheck": "2m0s"},
     }
 
 
-def test_what_is_not_set_is_left_to_kubeadm() -> None:
-    document = config.init_configuration(config.Registration(), "", None)
+def test_what_is_not_said_is_left_to_kubeadm() -> None:
+    document = config.init_configuration({})
     assert sorted(document) == ["apiVersion", "bootstrapTokens", "kind", "nodeRegistration"]
-    assert document["nodeRegistration"] == {"imagePullPolicy": "IfNotPresent"}
-    assert config.cluster_configuration(BARE) == {
+    assert document["nodeRegistration"] == OURS
+    assert config.cluster_configuration({"kubernetesVersion": "v1.37.2"}) == {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         "kubernetesVersion": "v1.37.2",
-        "controlPlaneEndpoint": "api.lab.test:6443",
     }
 
 
-def test_cluster_configuration() -> None:
-    assert config.cluster_configuration(CLUSTER) == {
-        "apiVersion": "kubeadm.k8s.io/v1beta4",
-        "kind": "ClusterConfiguration",
-        "kubernetesVersion": "v1.37.2",
-        "clusterName": "lab",
-        "controlPlaneEndpoint": "api.lab.test:16443",
-        "imageRepository": "registry.example.com/k8s",
-        "networking": {
-            "dnsDomain": "cluster.local",
-            "podSubnet": "10.244.0.0/16,2001:db8:1::/56",
-            "serviceSubnet": "10.96.0.0/12,2001:db8:2::/112",
-        },
-        "apiServer": {
-            "certSANs": ["api.lab.test", "198.18.64.10"],
-            "extraArgs": [{"name": "shutdown-delay-duration", "value": "5s"}, {"name": "audit-log-maxage", "value": "30"}],
-        },
-        "controllerManager": {"extraArgs": [{"name": "bind-address", "value": "0.0.0.0"}]},
-        "scheduler": {"extraArgs": [{"name": "bind-address", "value": "0.0.0.0"}]},
-        "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": [{"name": "election-timeout", "value": "2000"}]}},
-    }
+def test_our_defaults_give_way() -> None:
+    fields = {"nodeRegistration": {"imagePullPolicy": "Always"}, "timeouts": {"etcdAPICall": "1m0s", "discovery": "2m0s"}}
+    assert config.init_configuration(fields)["nodeRegistration"] == {**OURS, "imagePullPolicy": "Always"}
+    joins = config.join_configuration(fields, CREDENTIALS, control_plane=True)
+    assert joins["nodeRegistration"]["imagePullPolicy"] == "Always" and joins["timeouts"] == {"etcdAPICall": "1m0s", "discovery": "2m0s"}
+
+
+def test_the_kind_is_not_the_callers() -> None:
+    assert config.cluster_configuration({"kind": "InitConfiguration", "apiVersion": "kubeadm.k8s.io/v1beta3"}) == config.cluster_configuration({})
 
 
 def test_join_configuration_of_a_worker() -> None:
-    assert config.join_configuration(config.Registration("w1"), "api.lab.test:16443", TOKEN, [PIN]) == {
+    assert config.join_configuration({"nodeRegistration": {"name": "w1"}}, CREDENTIALS) == {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "JoinConfiguration",
         "discovery": {"bootstrapToken": {"apiServerEndpoint": "api.lab.test:16443", "token": TOKEN, "caCertHashes": [PIN]}},
-        "nodeRegistration": {"name": "w1", "imagePullPolicy": "IfNotPresent"},
+        "nodeRegistration": {"name": "w1", **OURS},
     }
 
 
 def test_join_configuration_of_a_control_plane() -> None:
-    document = config.join_configuration(REGISTRATION, "api.lab.test:16443", TOKEN, [PIN], True, KEY, "198.18.64.12", 6443, {"etcdAPICall": "5m0s"})
-    assert document["controlPlane"] == {"certificateKey": KEY, "localAPIEndpoint": {"advertiseAddress": "198.18.64.12", "bindPort": 6443}}
+    document = config.join_configuration({"controlPlane": ENDPOINT}, CREDENTIALS, control_plane=True)
+    assert document["controlPlane"] == {"certificateKey": KEY, **ENDPOINT}
     assert document["timeouts"] == {"etcdAPICall": "5m0s"}
+    assert config.join_configuration({}, CREDENTIALS, control_plane=True)["controlPlane"] == {"certificateKey": KEY}
 
 
-def test_control_plane_without_settings_of_its_own_stays_one() -> None:
-    assert config.join_configuration(REGISTRATION, "api.lab.test:16443", TOKEN, [PIN], control_plane=True)["controlPlane"] == {}
-
-
-def test_false_and_zero_are_settings() -> None:
-    assert config.without_empty({"a": False, "b": 0, "c": None, "d": "", "e": [], "f": {"g": None}, "h": ("x",)}) == {"a": False, "b": 0, "h": ["x"]}
+@pytest.mark.parametrize("fields", [{}, {"controlPlane": None}, {"controlPlane": {}}, {"controlPlane": {"localAPIEndpoint": {"advertiseAddress": ""}}}])
+def test_an_address_that_is_not_said(fields: dict[str, Any]) -> None:
+    assert config.advertise_address(fields) is None
+    assert config.advertise_address({"controlPlane": ENDPOINT}) == "198.18.64.11"
 
 
 def test_component_settings_are_passed_through() -> None:
@@ -137,22 +100,20 @@ def kubeadm_binary() -> str:
 
 ACCEPTED: dict[str, list[dict[str, Any]]] = {
     "init": [
-        config.init_configuration(REGISTRATION, "198.18.64.11", 6443, KEY, timeouts={"kubeletHealthCheck": "2m0s"}),
+        config.init_configuration({"nodeRegistration": NODE, **ENDPOINT, "timeouts": {"kubeletHealthCheck": "2m0s"}}, KEY),
         config.cluster_configuration(CLUSTER),
         config.kubelet_configuration({"failCgroupV1": False, "evictionHard": {"imagefs.available": "0%"}}),
         config.kube_proxy_configuration({"conntrack": {"maxPerCore": 0}}),
     ],
     "bare init": [
-        config.init_configuration(config.Registration(), None, None),
-        config.cluster_configuration(BARE),
+        config.init_configuration({}),
+        config.cluster_configuration(CLUSTER),
         config.kubelet_configuration({}),
         config.kube_proxy_configuration({}),
     ],
-    "control plane": [
-        config.join_configuration(REGISTRATION, "api.lab.test:16443", TOKEN, [PIN], True, KEY, "198.18.64.12", 6443, {"etcdAPICall": "5m0s"})
-    ],
-    "bare control plane": [config.join_configuration(config.Registration(), "api.lab.test:16443", TOKEN, [PIN], True)],
-    "worker": [config.join_configuration(config.Registration("w1"), "[2001:db8::1]:6443", TOKEN, [PIN, PIN])],
+    "control plane": [config.join_configuration({"nodeRegistration": NODE, "controlPlane": ENDPOINT}, CREDENTIALS, control_plane=True)],
+    "bare control plane": [config.join_configuration({}, CREDENTIALS, control_plane=True)],
+    "worker": [config.join_configuration({}, {**CREDENTIALS, "endpoint": "[2001:db8::1]:6443", "ca_cert_hashes": [PIN, PIN]})],
     "reset": [config.reset_configuration("unix:///run/containerd/containerd.sock", "/etc/kubernetes/nowhere", ["remove-etcd-member"])],
 }
 

@@ -151,12 +151,12 @@ def test_failed_reset_takes_nothing_away(tmp_path: Path) -> None:
     make_node(tmp_path)
     before = left(tmp_path)
     with pytest.raises(KubeadmError):
-        kubeadm_run.reset(Recorder(Result(1, "", "error: no")), None, False, tmp_path)
+        kubeadm_run.reset(Recorder(Result(1, "", "error: no")), "unix:///run/containerd/containerd.sock", False, tmp_path)
     assert left(tmp_path) == before
 
 
 def test_reset_of_a_machine_that_has_nothing(tmp_path: Path) -> None:
-    kubeadm_run.reset(Recorder(), None, False, tmp_path)
+    kubeadm_run.reset(Recorder(), "unix:///run/containerd/containerd.sock", False, tmp_path)
 
 
 def test_lock_is_held_and_given_back(tmp_path: Path) -> None:

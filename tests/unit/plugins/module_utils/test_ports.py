@@ -49,8 +49,6 @@ def test_the_readme_says_who_has_it_and_who_must_reach_it(port: ports.Port) -> N
         ("haproxy", "haproxy_monitor_port", ports.MONITOR),
         ("haproxy", "haproxy_etcd_port", ports.ETCD_HEALTH),
         ("drill", "drill_endpoint_port", ports.ENDPOINT),
-        ("kubeadm_init", "kubeadm_init_bind_port", ports.API_SERVER),
-        ("control_plane_join", "control_plane_join_bind_port", ports.API_SERVER),
         ("balancer_test", "balancer_test_port", ports.API_SERVER),
         ("balancer_test", "balancer_test_backend_port", ports.API_SERVER),
     ],

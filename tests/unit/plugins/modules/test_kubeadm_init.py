@@ -26,31 +26,16 @@ SAID = (FIXTURES / "kubeadm_output" / "captured" / "v1.37.2-init-withheld.txt").
 Node = Callable[[str], Path]
 
 PARAMS: dict[str, Any] = {
-    "kubernetes_version": "1.37.2",
-    "endpoint": "api.lab.test:16443",
-    "advertise_address": "198.18.79.11",
-    "bind_port": 6443,
-    "node_name": "cp1",
-    "node_addresses": ["198.18.79.11"],
-    "cluster_name": "kubernetes",
-    "dns_domain": "cluster.local",
-    "pod_subnets": ["10.244.0.0/16"],
-    "service_subnets": ["10.96.0.0/12"],
-    "cert_sans": [],
-    "image_repository": None,
-    "kubelet_config": {"failSwapOn": False},
-    "kube_proxy_config": {"mode": "nftables"},
-    "api_server_extra_args": [],
-    "controller_manager_extra_args": [],
-    "scheduler_extra_args": [],
-    "etcd_extra_args": [],
-    "kubelet_extra_args": [],
-    "shutdown_delay": "5s",
-    "ignore_preflight_errors": ["Swap"],
-    "cri_socket": "unix:///run/containerd/containerd.sock",
+    "cluster_configuration": {
+        "kubernetesVersion": "v1.37.2",
+        "controlPlaneEndpoint": "api.lab.test:16443",
+        "apiServer": {"extraArgs": [{"name": "shutdown-delay-duration", "value": "5s"}]},
+    },
+    "init_configuration": {"localAPIEndpoint": {"advertiseAddress": "198.18.79.11"}, "nodeRegistration": {"ignorePreflightErrors": ["Swap"]}},
+    "kubelet_configuration": {"failSwapOn": False},
+    "kube_proxy_configuration": {"mode": "nftables"},
     "certificate_key": None,
     "upload_certificates": True,
-    "timeouts": {},
     "reset": False,
     "kubeconfig": None,
 }
@@ -103,7 +88,11 @@ def test_a_clean_machine_becomes_a_control_plane(kubeadm: Kubeadm) -> None:
         "KubeProxyConfiguration",
     ]
     init, cluster, kubelet, proxy = kubeadm.documents[0]
-    assert init["nodeRegistration"]["ignorePreflightErrors"] == ["Swap"]
+    assert init["nodeRegistration"] == {
+        "criSocket": "unix:///run/containerd/containerd.sock",
+        "imagePullPolicy": "IfNotPresent",
+        "ignorePreflightErrors": ["Swap"],
+    }
     assert cluster["apiServer"]["extraArgs"] == [{"name": "shutdown-delay-duration", "value": "5s"}]
     assert (kubelet["failSwapOn"], proxy["mode"]) == (False, "nftables")
     assert kubeadm.found == [["pki/quorum.kubeadm.unfinished"]]
@@ -112,6 +101,14 @@ def test_a_clean_machine_becomes_a_control_plane(kubeadm: Kubeadm) -> None:
     assert outcome["join"] is not None
     assert (outcome["join"]["token"], outcome["join"]["certificate_key"], outcome["join"]["control_plane"]) == (None, None, True)
     assert not (kubeadm.node("clean") / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists()
+
+
+@pytest.mark.parametrize("lacking", ["kubernetesVersion", "controlPlaneEndpoint"])
+@pytest.mark.parametrize("work", [kubeadm_init.initialise, kubeadm_init.make_authority])
+def test_what_kubeadm_would_make_up_has_to_be_said(kubeadm: Kubeadm, lacking: str, work: Callable[..., object]) -> None:
+    cluster = {field: value for field, value in PARAMS["cluster_configuration"].items() if field != lacking}
+    with pytest.raises(kubeadm_init.Refused, match=f"cluster_configuration lacks {lacking}:"):
+        work({**PARAMS, "cluster_configuration": cluster}, True, kubeadm, kubeadm.node("clean"))
 
 
 def test_second_run_changes_nothing(kubeadm: Kubeadm) -> None:
@@ -300,7 +297,7 @@ def test_main_reports_failure_in_kubeadms_words(
     kubeadm.init = Result(1, "said", f"error: something with {key} and abcdef.0123456789abcdef")
     monkeypatch.setattr(kubeadm_init, "exclusively", lambda: contextlib.nullcontext(kubeadm))
     monkeypatch.setattr(kubeadm_init.initialise, "__defaults__", (node("clean"),))
-    answer = run_module("kubeadm_init", kubernetes_version="1.37.2", endpoint="api.lab.test:6443", certificate_key=key)
+    answer = run_module("kubeadm_init", cluster_configuration=PARAMS["cluster_configuration"], certificate_key=key)
     assert (answer["failed"], answer["rc"], answer["stdout"]) == (True, 1, "said")
     assert "something with" in answer["msg"]
     assert key not in json.dumps(answer) and "0123456789abcdef" not in json.dumps(answer)
@@ -309,5 +306,5 @@ def test_main_reports_failure_in_kubeadms_words(
 def test_main_reports_a_refusal(run_module: Callable[..., dict[str, Any]], kubeadm: Kubeadm, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kubeadm_init, "exclusively", lambda: contextlib.nullcontext(kubeadm))
     monkeypatch.setattr(kubeadm_init.initialise, "__defaults__", (node("worker"),))
-    answer = run_module("kubeadm_init", check_mode=True, kubernetes_version="1.37.2", endpoint="api.lab.test:6443")
+    answer = run_module("kubeadm_init", check_mode=True, cluster_configuration=PARAMS["cluster_configuration"])
     assert answer["failed"] and "is a worker" in answer["msg"]

@@ -30,14 +30,7 @@ Node = Callable[[str], Path]
 PARAMS: dict[str, Any] = {
     "credentials": CREDENTIALS,
     "control_plane": False,
-    "advertise_address": "198.18.79.12",
-    "bind_port": 6443,
-    "node_name": "n",
-    "node_addresses": ["198.18.79.12"],
-    "kubelet_extra_args": [],
-    "ignore_preflight_errors": ["Swap"],
-    "cri_socket": "unix:///run/containerd/containerd.sock",
-    "timeouts": {"etcdAPICall": "5m0s"},
+    "configuration": {"nodeRegistration": {"name": "n", "ignorePreflightErrors": ["Swap"]}},
     "ready_timeout": 7,
     "cleanup_timeout": 1,
     "reset": False,
@@ -76,9 +69,11 @@ def fake_kubeadm(node: Node, monkeypatch: pytest.MonkeyPatch) -> Kubeadm:
     return Kubeadm(node)
 
 
-def join(kubeadm: Kubeadm, check_mode: bool = False, **params: Any) -> kubeadm_join.Outcome:
+def join(kubeadm: Kubeadm, check_mode: bool = False, control_plane: bool = False, **params: Any) -> kubeadm_join.Outcome:
     kubectl = Kubectl("/nonexistent", Deadline(1))
-    return kubeadm_join.join({**PARAMS, **params}, check_mode, kubeadm, kubectl, kubeadm.node("clean"))
+    of_control_planes = {"controlPlane": {"localAPIEndpoint": {"advertiseAddress": "198.18.79.12", "bindPort": 6443}}} if control_plane else {}
+    configuration = {**PARAMS["configuration"], **of_control_planes}
+    return kubeadm_join.join({**PARAMS, "configuration": configuration, "control_plane": control_plane, **params}, check_mode, kubeadm, kubectl, kubeadm.node("clean"))
 
 
 @pytest.mark.parametrize("control_plane", [False, True])
@@ -96,11 +91,31 @@ def test_a_clean_machine_joins_once(kubeadm: Kubeadm, control_plane: bool) -> No
     }
     assert (second["changed"], second["state"]) == (False, "control_plane" if control_plane else "worker")
     assert kubeadm.document["discovery"]["bootstrapToken"] == {"apiServerEndpoint": "api.lab.test:16443", "token": TOKEN, "caCertHashes": [PIN]}
-    assert kubeadm.document["timeouts"] == {"etcdAPICall": "5m0s"}
+    assert kubeadm.document.get("timeouts") == ({"etcdAPICall": "5m0s"} if control_plane else None)
     assert kubeadm.document.get("controlPlane") == (
         {"certificateKey": KEY, "localAPIEndpoint": {"advertiseAddress": "198.18.79.12", "bindPort": 6443}} if control_plane else None
     )
     assert not (kubeadm.node("clean") / "etc/kubernetes/pki/quorum.kubeadm.unfinished").exists()
+
+
+def test_a_worker_is_never_made_a_control_plane(kubeadm: Kubeadm) -> None:
+    with pytest.raises(kubeadm_join.Refused, match="leave it out for a worker"):
+        join(kubeadm, configuration={"controlPlane": {}})
+    assert kubeadm.calls == []
+
+
+def test_the_address_that_a_half_done_join_took_is_the_documents(kubeadm: Kubeadm, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def forget(_root: Path, address: str | None, _kubectl: Kubectl) -> None:
+        asked.append(address)
+
+    monkeypatch.setattr(kubeadm_join, "forget_own_member", forget)
+    for control_plane in (True, False):
+        node("killed join")
+        join(kubeadm, control_plane=control_plane)
+        shutil.rmtree(node("clean") / "etc/kubernetes")
+    assert asked == ["198.18.79.12", None]
 
 
 def test_node_that_has_joined_needs_no_secrets(kubeadm: Kubeadm, node: Node) -> None:
@@ -267,7 +282,7 @@ def test_main_never_shows_the_credentials(
     kubeadm.answer = Result(1, f"said {TOKEN}", f"error: {TOKEN} {KEY}")
     monkeypatch.setattr(kubeadm_join, "exclusively", lambda: contextlib.nullcontext(kubeadm))
     monkeypatch.setattr(kubeadm_join.join, "__defaults__", (node(kind),))
-    answer = run_module("kubeadm_join", credentials=CREDENTIALS, node_name="n")
+    answer = run_module("kubeadm_join", credentials=CREDENTIALS)
     assert bool(answer.get("failed")) == (kind == "clean")
     assert TOKEN not in json.dumps(answer) and KEY not in json.dumps(answer)
     assert answer["invocation"]["module_args"]["credentials"]["endpoint"] == "api.lab.test:16443"

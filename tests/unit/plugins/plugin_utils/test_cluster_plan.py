@@ -177,7 +177,6 @@ def test_a_new_cluster() -> None:
         },
         "name": "cp2",
         "address": "198.18.64.12",
-        "addresses": ["198.18.64.12"],
         "interface": "eth0",
         "control_plane": True,
         "step": "join",
@@ -186,6 +185,10 @@ def test_a_new_cluster() -> None:
         "endpoint_address_joined": "198.18.64.10",
         "hosts_entries": [{"name": host, "address": ADDRESSES[host]} for host in CONTROL_PLANES],
         "sysctls": {},
+        "join_configuration": {
+            "nodeRegistration": {"name": "cp2", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.12"}]},
+            "controlPlane": {"localAPIEndpoint": {"advertiseAddress": "198.18.64.12", "bindPort": 6443}},
+        },
     }
     # Nobody has to learn of a new worker but itself.
     assert [entry["name"] for entry in made["nodes"]["w2"]["hosts_entries"]] == ["cp1", "cp2", "cp3", "w2"]
@@ -203,9 +206,25 @@ def test_a_new_cluster() -> None:
     }
     assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (137, False), (74, False)]
     assert made["containerd"]["source"] == "repository" and made["containerd"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
-    assert made["kubeadm"]["cert_sans"] == ["api.lab.test", "198.18.64.10"]
-    assert made["kubeadm"]["kubelet_config"] == {"cgroupDriver": "systemd"} and made["kubeadm"]["ignore_preflight_errors"] == []
-    assert made["kubeadm"]["etcd_extra_args"] == []
+    assert made["kubeadm"] == {
+        "cluster_configuration": {
+            "kubernetesVersion": "v1.37.2",
+            "clusterName": "kubernetes",
+            "controlPlaneEndpoint": "api.lab.test:16443",
+            "imageRepository": "registry.k8s.io",
+            "networking": {"dnsDomain": "cluster.local", "podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/12"},
+            "apiServer": {"certSANs": ["api.lab.test", "198.18.64.10"], "extraArgs": [{"name": "shutdown-delay-duration", "value": "5s"}]},
+        },
+        "init_configuration": {
+            "nodeRegistration": {"name": "cp1", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.11"}]},
+            "localAPIEndpoint": {"advertiseAddress": "198.18.64.11", "bindPort": 6443},
+        },
+        "kubelet_configuration": {"cgroupDriver": "systemd"},
+        "kube_proxy_configuration": {},
+    }
+    assert made["nodes"]["w1"]["join_configuration"] == {
+        "nodeRegistration": {"name": "w1", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.21"}]}
+    }
     assert made["calico_manifest"] == "" and made["warnings"] == []
     assert made["summary"][0] == "cp1 initialises the cluster, Kubernetes 1.37.2"
 
@@ -348,14 +367,14 @@ def test_a_balancer_known_by_its_name_alone() -> None:
     made = behind_a_balancer(inputs={"cluster_endpoint_address": ""}, found=found)
     assert stages(made)["w1"] == ("", "") and stages(made)["cp2"] == ("198.18.64.12", "198.18.64.12")
     assert made["balancer"]["addresses"] == ["192.0.2.7", "192.0.2.8"]
-    assert made["kubeadm"]["cert_sans"] == ["api.lab.test"]
+    assert made["kubeadm"]["cluster_configuration"]["apiServer"]["certSANs"] == ["api.lab.test"]
 
 
 def test_haproxy_on_every_node() -> None:
     made = plan(inputs={"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""})
     assert list(made["proxies"]) == list(SIX) and {proxy["listen_address"] for proxy in made["proxies"].values()} == {"127.0.0.1"}
     assert set(stages(made).values()) == {("127.0.0.1", "127.0.0.1")}
-    assert made["kubeadm"]["fetch_kubeconfig_server"] == "198.18.64.11:6443" and made["vrrp"]["state_file"] == ""
+    assert made["fetch_kubeconfig_server"] == "198.18.64.11:6443" and made["vrrp"]["state_file"] == ""
 
 
 def test_timings() -> None:
@@ -462,7 +481,8 @@ def test_dual_stack() -> None:
         found[host] = node(host)
         found[host]["interfaces"][1]["addresses"].append({"address": f"2001:db8::{ADDRESSES[host].rpartition('.')[2]}", "prefix": 64})
     inputs = {"cluster_pod_subnets": ["10.244.0.0/16", "fd00:10:244::/56"], "cluster_service_subnets": ["10.96.0.0/12", "fd00:10:96::/112"]}
-    assert plan(found=found, inputs=inputs)["nodes"]["w1"]["addresses"] == ["198.18.64.21", "2001:db8::21"]
+    registration = plan(found=found, inputs=inputs)["nodes"]["w1"]["join_configuration"]["nodeRegistration"]
+    assert registration["kubeletExtraArgs"] == [{"name": "node-ip", "value": "198.18.64.21,2001:db8::21"}]
 
 
 def test_names() -> None:
@@ -476,13 +496,14 @@ def test_names() -> None:
 def test_swap_that_stays() -> None:
     made = plan(hosts={"w1": {"cluster_swap": "keep"}}, inputs={"cluster_ignore_preflight_errors": ["SystemVerification"]})
     assert made["nodes"]["w1"]["inputs"]["swap"] == "keep" and made["nodes"]["w2"]["inputs"]["swap"] == "off"
-    assert made["kubeadm"]["kubelet_config"]["failSwapOn"] is False
-    assert made["kubeadm"]["ignore_preflight_errors"] == ["SystemVerification", "Swap"]
+    assert made["kubeadm"]["kubelet_configuration"]["failSwapOn"] is False
+    for configuration in (made["kubeadm"]["init_configuration"], made["nodes"]["w1"]["join_configuration"]):
+        assert configuration["nodeRegistration"]["ignorePreflightErrors"] == ["SystemVerification", "Swap"]
 
 
 def test_an_input_that_only_some_hosts_have_counts_for_all() -> None:
     only_here = {"cp1": {"cluster_kube_proxy_config": {"mode": "nftables"}}}
-    assert plan(hosts=only_here)["kubeadm"]["kube_proxy_config"] == {"mode": "nftables"}
+    assert plan(hosts=only_here)["kubeadm"]["kube_proxy_configuration"] == {"mode": "nftables"}
 
 
 @pytest.mark.parametrize(("version", "tag"), [("1.35.4", "3.10.1"), ("1.36.3", "3.10.2"), ("1.37.2", "3.10.2")])
@@ -1010,7 +1031,9 @@ def test_systems_that_are_supported(identity: str, version: str) -> None:
 
 def test_a_sooner_election() -> None:
     made = plan(inputs={"cluster_etcd_election_timeout": 600})
-    assert made["kubeadm"]["etcd_extra_args"] == [{"name": "election-timeout", "value": "600"}]
+    assert made["kubeadm"]["cluster_configuration"]["etcd"] == {
+        "local": {"dataDir": "/var/lib/etcd", "extraArgs": [{"name": "election-timeout", "value": "600"}]}
+    }
 
 
 def test_the_page_about_the_inputs_is_current() -> None:
