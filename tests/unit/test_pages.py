@@ -1,69 +1,38 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""README and docs/: links and pictures lead somewhere, in the clone, in the tarball and on Galaxy, and commands also have their collection's name."""
+"""The commands of README and docs/ exist, and those of the clone are also given by their collection names. (test_tarball.py has the links.)"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-
-# markdown-it-py comes with rich, which ansible-lint and Molecule want.
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
-OURS = re.compile(r"https://(?:github\.com/quorum/kubeadm/(?:blob|tree)|raw\.githubusercontent\.com/quorum/kubeadm)/main/")
-BY_NAME = {"site.yml": "site", "playbooks/site.yml": "site", **{f"playbooks/{path.name}": path.stem for path in ROOT.glob("playbooks/*.yml")}}
-MARKDOWN = MarkdownIt("commonmark").enable("table")
+PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md"))}
+PLAYED = re.compile(r"ansible-playbook (?:-\S+ )*([\w./]+)")
+MAKE_TARGETS = set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def tokens(page: Path) -> Iterator[Token]:
-    for token in MARKDOWN.parse(page.read_text(encoding="utf-8")):
-        yield token
-        yield from token.children or []
+@pytest.mark.parametrize("page", PAGES)
+def test_a_playbook_has_its_collection_name_too(page: str) -> None:
+    played = set(PLAYED.findall(PAGES[page]))
+    for name in played:
+        if name.startswith("quorum.kubeadm."):
+            assert (ROOT / "playbooks" / f"{name.rpartition('.')[2]}.yml").exists(), name
+            continue
+        assert (ROOT / name).exists(), name
+        # The lab's own playbooks are no part of the collection.
+        assert name.startswith("lab/") or f"quorum.kubeadm.{Path(name).stem}" in played, f"{name} without its collection name"
 
 
-def targets(page: Path) -> list[str]:
-    """Where the links and pictures of a page lead."""
-    found = [str(token.attrs.get("href") or token.attrs["src"]) for token in tokens(page) if token.type in ("link_open", "image")]
-    return [target for target in found if OURS.match(target) or "://" not in target]
+@pytest.mark.parametrize("page", PAGES)
+def test_make_has_the_targets(page: str) -> None:
+    assert set(re.findall(r"`make (\w+)`|^    make (\w+)", PAGES[page], re.MULTILINE)) <= {(target, "") for target in MAKE_TARGETS} | {("", target) for target in MAKE_TARGETS}
 
 
-def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page: https://docs.github.com/en/get-started/writing-on-github."""
-    everything = MARKDOWN.parse(page.read_text(encoding="utf-8"))
-    headings = [following.content for token, following in zip(everything, everything[1:], strict=False) if token.type == "heading_open"]
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def shipped(path: Path) -> bool:
-    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
-    return not any(part == entry for entry in ignored for part in (path.as_posix(), *(parent.as_posix() for parent in path.parents)))
-
-
-@pytest.mark.parametrize(("page", "target"), [(page, target) for page in PAGES for target in targets(page)], ids=lambda value: str(value).removeprefix(f"{ROOT}/"))
-def test_a_link_leads_somewhere(page: Path, target: str) -> None:
-    path, _, anchor = target.partition("#")
-    if OURS.match(path):
-        there = ROOT / OURS.sub("", path)
-    else:
-        # Galaxy shows the README alone, and the tarball is not the whole clone: what is not there needs the repository's address.
-        assert page.name != "README.md" or page.parent != ROOT or not path, "the README is shown on Galaxy, where a relative link leads nowhere"
-        there = (page.parent / path).resolve() if path else page
-        assert shipped(there.relative_to(ROOT)), "the tarball does not have it: link it by the repository's address"
-    assert there.exists()
-    assert not anchor or anchor in anchors(there)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_playbook_of_the_clone_is_named_as_the_collection_s_too(page: Path) -> None:
-    code = "\n".join(token.content for token in tokens(page) if token.type in ("code_block", "fence", "code_inline"))
-    for path in re.findall(r"ansible-playbook (?:-\S+ )*(\S+\.yml)", code):
-        if path in BY_NAME:
-            assert f"ansible-playbook quorum.kubeadm.{BY_NAME[path]}" in code, f"{path} without its collection name"
+def test_commands_are_found() -> None:
+    assert {"site.yml", "quorum.kubeadm.site", "quorum.kubeadm.verify", "quorum.kubeadm.drill"} <= set(PLAYED.findall(PAGES["README.md"]))
+    assert "`make test` runs everything that CI runs" in PAGES["README.md"] and "\nmake test\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
