@@ -10,17 +10,18 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# ansible-core itself needs it. community.crypto could do the same in two more tasks, and would be one more collection to install.
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 MODULE = "quorum.kubeadm.balancer_listener"
 
 
 def throwaway_certificate(name: str) -> str:
     """Return a new key and its self-signed certificate, PEM. Nobody verifies it."""
+    # ansible-core itself needs it. community.crypto could do the same in two more tasks, and would be one more collection to install.
+    # Imported here: documentation and checks load plugins where nothing but ansible-core's code is.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"quorum-listener {name}"[:64])])
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -54,7 +54,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         for host, one in figures.items():
             bad = arguments["problem"] or one["problems"] or one["lost_writes"]
             Display().display(
-                f"{fault.title} ({kept['target']}), {repeat}: outage {one['outage']:.2f} s, {one['failed']} failed and {one['slow']} slow of {one['requests']} requests, "
+                f"{fault.title} ({kept['target']}), {repeat}: outage {one['outage']:.2f} s, "
+                f"{one['failed']} failed and {one['slow']} slow of {one['requests']} requests, "
                 f"watch deaf for {one['deaf']:.2f} s, no write for {one['stalled']:.2f} s, seen from {host}",
                 color=constants.COLOR_ERROR if bad else constants.COLOR_OK,
             )

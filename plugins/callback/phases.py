@@ -5,13 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
-
 DOCUMENTATION = r"""
 name: phases
 type: aggregate
@@ -33,6 +26,13 @@ options:
 requirements:
   - enabled in the configuration, C(callbacks_enabled = quorum.kubeadm.phases)
 """
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
 
 
 @dataclass

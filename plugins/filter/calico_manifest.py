@@ -8,8 +8,7 @@ DOCUMENTATION = r"""
 name: calico_manifest
 short_description: Set pod networks, encapsulation, backend and image registry in Calico's manifest
 version_added: 0.1.0
-author:
-  - Quorum contributors
+author: Quorum contributors (@quorum)
 description:
   - Takes the objects of upstream's C(calico.yaml) (3.26 to 3.33) and returns them with the settings in the fields where Calico reads them.
   - An object or field that is not there is an error that names it.

@@ -9,8 +9,7 @@ DOCUMENTATION = r"""
 name: join_facts
 short_description: Read what a node needs to join a cluster from kubeadm's output
 version_added: 0.1.0
-author:
-  - Quorum contributors
+author: Quorum contributors (@quorum)
 description:
   - Reads the C(kubeadm join) commands that C(kubeadm init) or C(kubeadm token create --print-join-command) printed, of kubeadm 1.13 to 1.37.
   - Messages of standard error between the lines, Windows line ends, non-breaking spaces and indentation do no harm.

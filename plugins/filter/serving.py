@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
 DOCUMENTATION = r"""
 name: serving
 short_description: Which hosts have an API server that answers
@@ -49,6 +46,9 @@ _value:
   type: list
   elements: str
 """
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 
 def serving(

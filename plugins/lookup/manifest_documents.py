@@ -8,8 +8,7 @@ DOCUMENTATION = r"""
 name: manifest_documents
 short_description: The objects of Kubernetes manifests on the controller
 version_added: 0.1.0
-author:
-  - Quorum contributors
+author: Quorum contributors (@quorum)
 description:
   - Reads manifests from files, directories and URLs and returns their objects, in order, lists opened and empty documents left out.
   - YAML is read as Kubernetes reads it, so V(12:30) is a string and V(2026-11-23) is no date.

@@ -85,7 +85,8 @@ def answer(connection: socket.socket, context: ssl.SSLContext, page: str) -> str
                     kind = "probe" if USER_AGENT.encode() in request else "https"
                     found = request.split(b" ", 2)[1:2] and request.split(b" ", 2)[1].partition(b"?")[0] in PATHS
                     body = page.encode() if found else b"not found\n"
-                    server.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (b"200 OK" if found else b"404 Not Found", len(body), body))
+                    status = b"200 OK" if found else b"404 Not Found"
+                    server.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body))
     except OSError:
         # Health checks hang up as soon as they have seen enough.
         pass
@@ -179,7 +180,7 @@ def running(files: Files = Files()) -> int | None:
     try:
         pid = int(files.pid.read_text(encoding="ascii"))
         process = files.proc / str(pid)
-        name, _, state = (process / "stat").read_text(encoding="utf-8", errors="replace").partition(" (")[2].rpartition(") ")
+        name, _mark, state = (process / "stat").read_text(encoding="utf-8", errors="replace").partition(" (")[2].rpartition(") ")
         # The first thread can be a zombie while others have not let go of the port.
         ended = state.startswith("Z") and len(os.listdir(process / "task")) == 1
     except (OSError, ValueError):

@@ -33,7 +33,7 @@ class BootstrapToken(TypedDict):
 
 def make_token() -> str:
     """Make up a bootstrap token."""
-    characters = [secrets.choice(_ALPHABET) for _ in range(22)]
+    characters = [secrets.choice(_ALPHABET) for _place in range(22)]
     return "".join(characters[:6]) + "." + "".join(characters[6:])
 
 

@@ -23,7 +23,6 @@ class Runner(Protocol):
 
     def __call__(self, argv: Sequence[str], stdin: Optional[str] = None) -> Result:
         """Run ``argv`` with ``stdin`` on its standard input."""
-        ...
 
 
 # sudo's secure_path and an EL login shell differ in these.

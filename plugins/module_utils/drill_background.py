@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Mapping, Optional
+from typing import IO, Any, Callable, Mapping, Optional, cast
 
 BOOT = (
     "import json, sys; given = json.load(sys.stdin); scope = {'__name__': 'drill'}; "
@@ -89,10 +89,10 @@ class Background:
         given = json.dumps({"source": source_of(program), "job": {**job, "path": str(self.path)}})
         with open(self._log, "w", encoding="utf-8") as log:
             process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd="/")
-        assert process.stdin
+        stdin = cast(IO[bytes], process.stdin)
         try:
-            process.stdin.write(given.encode())
-            process.stdin.close()
+            stdin.write(given.encode())
+            stdin.close()
         except BrokenPipeError:
             raise BackgroundError(f"{self.name} did not start: {self.words()}") from None
 

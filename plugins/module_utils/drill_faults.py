@@ -154,7 +154,10 @@ def _pull(interface: str) -> Recipe:
     """Routes go with the link, and do not come back by themselves everywhere."""
     kept = {"routes": ("-4", "route"), "routes6": ("-6", "route"), "addresses6": ("-6", "address")}
     return Recipe(
-        [*(_run("ip", family, what, "save", "dev", interface, keep=name) for name, (family, what) in kept.items()), _run("ip", "link", "set", interface, "down")],
+        [
+            *(_run("ip", family, what, "save", "dev", interface, keep=name) for name, (family, what) in kept.items()),
+            _run("ip", "link", "set", interface, "down"),
+        ],
         [
             _run("ip", "link", "set", interface, "up"),
             *(_run("ip", *kept[name], "restore", give=name) for name in ("addresses6", "routes", "routes6")),

@@ -115,7 +115,7 @@ class Guard:
                 one.wait()
             self.busy.clear()
         program = SPIN.format(float(self.job["hold"]) + SPIN_GRACE)
-        for _ in range(times * (os.cpu_count() or 1)):
+        for _process in range(times * (os.cpu_count() or 1)):
             self.busy.append(subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.DEVNULL))
 
     def wait_gone(self, ids: Sequence[int], seconds: float) -> None:

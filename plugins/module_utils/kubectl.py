@@ -57,7 +57,9 @@ def bounded(argv: Sequence[str], stdin: str | None, seconds: float) -> Result:
 class Kubectl:
     """Calls of one kubectl with one kubeconfig before one deadline."""
 
-    def __init__(self, kubeconfig: str, deadline: Deadline, runner: BoundedRunner = bounded, sleep: Callable[[float], None] = time.sleep, server: str = "") -> None:
+    def __init__(
+        self, kubeconfig: str, deadline: Deadline, runner: BoundedRunner = bounded, sleep: Callable[[float], None] = time.sleep, server: str = ""
+    ) -> None:
         """A server is asked in place of the kubeconfig's."""
         self.deadline = deadline
         self._base = ["kubectl", "--kubeconfig", kubeconfig, *([f"--server={server}"] if server else [])]

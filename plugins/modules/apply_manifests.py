@@ -9,8 +9,7 @@ DOCUMENTATION = r"""
 module: apply_manifests
 short_description: Apply Kubernetes objects server-side, and tell which of them changed
 version_added: 0.1.0
-author:
-  - Quorum contributors
+author: Quorum contributors (@quorum)
 description:
   - Gives the objects to C(kubectl apply --server-side --force-conflicts) on standard input, on a host that has C(kubectl) and a kubeconfig.
   - Namespaces and custom resource definitions go first, and the definitions are waited for before anything that needs them.

@@ -40,6 +40,9 @@ options:
       - Seconds after which it ends by itself.
     type: int
     default: 600
+  _certificate:
+    description: The certificate and key it answers with, PEM. The action plugin of this name sets it; a task does not.
+    type: str
 attributes:
   check_mode:
     description: Says what would be done, and refuses a port that is taken, but listens to nothing.

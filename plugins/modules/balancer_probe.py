@@ -300,7 +300,9 @@ def resolve(module: AnsibleModule, name: str, port: int) -> list[str]:
     try:
         return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)))
     except OSError as error:
-        module.fail_json(msg=f"{name}, the load balancer's name, cannot be resolved on this host ({error.strerror}), and there is no address of it in addresses")
+        module.fail_json(
+            msg=f"{name}, the load balancer's name, cannot be resolved on this host ({error.strerror}), and there is no address of it in addresses"
+        )
     return []
 
 

@@ -39,6 +39,9 @@ options:
           - The path on the node. When O(files[].src) is a directory, or this ends in a slash, it is the directory to install into.
         type: str
         required: true
+      _sha256:
+        description: The checksum of it, from the bundle's list. The action plugin of this name sets it; a task does not.
+        type: str
   texts:
     description:
       - Text files that go with them, such as the units that run them. They are written before the files of the bundle.
@@ -76,6 +79,9 @@ options:
     type: list
     elements: str
     default: []
+  _staging:
+    description: The directory to which the files were transferred. The action plugin of this name sets it; a task does not.
+    type: path
 attributes:
   check_mode:
     description: Says what would be installed, and transfers nothing.

@@ -51,6 +51,12 @@ options:
       - How many seconds containerd may take to answer.
     type: int
     default: 60
+  _archives:
+    description: The images in each archive of the bundle, from its list. The action plugin of this name sets it; a task does not.
+    type: dict
+  _staging:
+    description: The directory to which the archives were transferred. The action plugin of this name sets it; a task does not.
+    type: path
 attributes:
   check_mode:
     description: Says what would be loaded, and transfers nothing.

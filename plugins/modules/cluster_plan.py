@@ -152,9 +152,9 @@ plan:
       type: dict
     proxies:
       description:
-        - By host that serves the endpoint, its C(address) for VRRP, the C(listen_address) of HAProxy, the C(interface) of the virtual IP, C(vip_prefix), the C(peers),
-          the C(priority), C(owns_first), C(statistics_address), where its statistics page listens, and C(etcd_address), where it tells the others of
-          its etcd; empty where proxies have none.
+        - By host that serves the endpoint, its C(address) for VRRP, the C(listen_address) of HAProxy, the C(interface) of the virtual IP,
+          C(vip_prefix), the C(peers), the C(priority), C(owns_first), C(statistics_address), where its statistics page listens, and C(etcd_address),
+          where it tells the others of its etcd; empty where proxies have none.
       type: dict
     proxy_ports:
       description: C(monitor), C(etcd) and C(statistics), where HAProxies are asked how they are, each for the etcd beside it, and for their page.

@@ -124,7 +124,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils import drill_client
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background import Background, BackgroundError
 
-JOB = ("address", "port", "server_name", "ca_certificate", "token", "namespace", "object", "hosts", "readyz", "rate", "write_rate", "timeout", "watch_keepalive", "seconds")
+JOB = (
+    *("address", "port", "server_name", "ca_certificate", "token", "namespace", "object", "hosts", "readyz"),
+    *("rate", "write_rate", "timeout", "watch_keepalive", "seconds"),
+)
 # Its object made, the endpoint calm, and what may be in flight.
 START = drill_client.PATIENCE + drill_client.CALM_WITHIN + 5.0
 # Requests in flight, then the object read back and deleted.

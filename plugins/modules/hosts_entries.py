@@ -124,7 +124,8 @@ def main() -> None:
     )
     params = module.params
     try:
-        change = set_entries(params["owner"], [Entry(**entry) for entry in params["entries"]], params["absent"], params["path"], params["root"], module.check_mode)
+        entries = [Entry(**entry) for entry in params["entries"]]
+        change = set_entries(params["owner"], entries, params["absent"], params["path"], params["root"], module.check_mode)
         if change.after != change.before and not module.check_mode:
             module.set_default_selinux_context(change.path, False)
     except (HostsFileError, OSError) as error:

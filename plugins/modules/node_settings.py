@@ -11,7 +11,8 @@ module: node_settings
 short_description: Set names, kernel modules, kernel parameters and swap for a Kubernetes node
 version_added: 0.1.0
 description:
-  - Gives the nodes their lines in C(/etc/hosts), loads kernel modules, sets kernel parameters, turns swap off and keeps NetworkManager away from the pods' interfaces, now and at every boot.
+  - Gives the nodes their lines in C(/etc/hosts), loads kernel modules, sets kernel parameters, turns swap off and keeps
+    NetworkManager away from the pods' interfaces, now and at every boot.
   - It is one module because all of it is looked up in an instant, and a task for each would cost a round trip for each.
 author:
   - Quorum contributors (@quorum)

@@ -9,8 +9,7 @@ DOCUMENTATION = r"""
 module: wait_for_cluster
 short_description: Wait until workloads and nodes are ready, and say why when they are not
 version_added: 0.1.0
-author:
-  - Quorum contributors
+author: Quorum contributors (@quorum)
 description:
   - Waits, on a host that has C(kubectl) and a kubeconfig, until every named workload is rolled out and every named node is Ready.
   - Follows the API server's events instead of asking again and again.

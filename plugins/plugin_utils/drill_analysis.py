@@ -261,8 +261,8 @@ def doubt(rounds: Sequence[Sequence[Figures]]) -> str:
     if not starved:
         return ""
     return (
-        f"In {len(starved)} of {len(rounds)} rounds the client woke late itself, by up to {max(starved):.2f} s: the machine it runs on has more to do than it can, "
-        "and what was measured tells as much of that as of the cluster"
+        f"In {len(starved)} of {len(rounds)} rounds the client woke late itself, by up to {max(starved):.2f} s: "
+        "the machine it runs on has more to do than it can, and what was measured tells as much of that as of the cluster"
     )
 
 

@@ -33,18 +33,21 @@ h1 { font-size: 28px; line-height: 1.25; margin: 0 0 6px; } h2 { font-size: 18px
 .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: 28px 0 8px; font-variant-numeric: tabular-nums; font-size: 13.5px; }
-th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 7px; border-bottom: 1px solid var(--line); vertical-align: bottom; white-space: nowrap; }
+th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 7px; border-bottom: 1px solid var(--line); vertical-align: bottom; }
+th { white-space: nowrap; }
 td { text-align: right; padding: 7px 7px; border-bottom: 1px solid var(--grid); white-space: nowrap; }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; } td a { color: inherit; }
 td.bar { width: 120px; } td.bar svg { display: block; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 svg .strong { fill: var(--ink); font-weight: 600; } svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--line); }
-svg .ok { stroke: var(--point); } svg .slowly { stroke: var(--slow); } svg .failed { stroke: var(--bad); } svg .event { stroke: var(--ink); stroke-dasharray: 3 3; }
+svg .ok { stroke: var(--point); } svg .slowly { stroke: var(--slow); } svg .failed { stroke: var(--bad); }
+svg .event { stroke: var(--ink); stroke-dasharray: 3 3; }
 svg .out { fill: var(--out); } svg .write { stroke: var(--good); } svg .deaf { fill: var(--bad); } svg .open { fill: var(--good); }
 svg .on { fill: #ffffff; font-weight: 600; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 13px; color: var(--soft); margin: 20px 0 0; }
 .key b { font-weight: 600; color: var(--ink); } .dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 6px; }
-ul { margin: 4px 0; padding-left: 20px; } figure { margin: 8px 0 0; } dl { font-size: 13px; color: var(--soft); } dt { font-weight: 600; color: var(--ink); } dd { margin: 0 0 6px; }
+ul { margin: 4px 0; padding-left: 20px; } figure { margin: 8px 0 0; }
+dl { font-size: 13px; color: var(--soft); } dt { font-weight: 600; color: var(--ink); } dd { margin: 0 0 6px; }
 """
 
 
@@ -125,7 +128,8 @@ def timeline(kept: Mapping[str, Any], host: str, colours: Mapping[str, int]) -> 
     step = next(step for step in (0.5, 1, 2, 5, 10) if (axis.last - axis.first) / step <= 16)
     for number in range(math.ceil(axis.first / step), math.floor(axis.last / step) + 1):
         x = axis.x(zero + number * step)
-        parts.append(f'<path class="axis" d="M{x:.1f} {rows[-1] + TRACK + 4}v5"/><text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{number * step:g} s</text>')
+        parts.append(f'<path class="axis" d="M{x:.1f} {rows[-1] + TRACK + 4}v5"/>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{number * step:g} s</text>')
     for what, when in events:
         if what in ("begin", "end"):
             x = axis.x(when)
@@ -194,7 +198,10 @@ def _line(one: Row, scale: float) -> str:
 
 HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "deaf", "no write", "lost", "worst")
 TERMS = (
-    ("Outage (computed, median, worst)", "from the start of the last request that succeeded before the first failure to the start of the first after which none fails"),
+    (
+        "Outage (computed, median, worst)",
+        "from the start of the last request that succeeded before the first failure to the start of the first after which none fails",
+    ),
     ("Failed", "no answer within 2 s, or an error; the most in one round"),
     ("Slow", "answered after more than 0.5 s: a lost SYN is repeated after one second"),
     ("Deaf", "how long an acknowledged write was there before an open watch told of it"),
@@ -211,10 +218,11 @@ def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]],
     scale = max([1.0, *(max(one["limit"], one["computed"] or 0) for one in rows)]) * 1.15
     hosts = sorted({one[2] for kept in rounds for lines in kept["records"].values() for one in lines if one[0] == "h" and one[2]})
     colours = {host: number for number, host in enumerate(hosts)}
+    lost = sum(one["lost_writes"] for one in rows)
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>',
         f'<style>{STYLE}</style><h1 class="{"good" if len(held) == len(rows) else "bad"}">{title}</h1>',
-        f'<p class="soft">{escape(cluster)} · {len(rounds)} rounds · {requests:,} requests · {sum(one["lost_writes"] for one in rows)} acknowledged writes lost</p>',
+        f'<p class="soft">{escape(cluster)} · {len(rounds)} rounds · {requests:,} requests · {lost} acknowledged writes lost</p>',
         f'<p class="bad">{escape(doubt)}.</p>' if doubt else "",
         f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{head}</th>" for head in HEADS)}</tr></thead><tbody>',
         *(_line(one, scale) for one in rows),

@@ -237,7 +237,10 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
     noticed = (
         (Term("its proxy's check of etcd", timings.check_interval, ("check_interval",)), Term("time-out of that", timings.check_timeout, ("check_timeout",)))
         if timings.etcd_asked
-        else (Term("age of what its API server says of etcd", timings.etcd_said, ("etcd_said",)), Term("time-out of its probe", timings.etcd_probe, ("etcd_probe",)))
+        else (
+            Term("age of what its API server says of etcd", timings.etcd_said, ("etcd_said",)),
+            Term("time-out of its probe", timings.etcd_probe, ("etcd_probe",)),
+        )
     )
     alone = (
         Term("nobody reads that its API server is not ready", 0.0 if timings.reads_answers else math.inf, ("reads_answers",)),

@@ -57,9 +57,8 @@ class Evidence(NamedTuple):
 
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
-    return [
-        check for judge in (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens) for check in judge(evidence)
-    ]
+    judges = (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens)
+    return [check for judge in judges for check in judge(evidence)]
 
 
 def lines(checks: Iterable[Check]) -> list[str]:

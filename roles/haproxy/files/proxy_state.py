@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Managed by Ansible, role quorum.kubeadm.haproxy: changes made here are overwritten.
 """Watch this host's HAProxy: shut the connections of API servers that are dead, and tell keepalived what the proxy is worth.
 

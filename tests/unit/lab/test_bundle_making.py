@@ -191,7 +191,7 @@ def test_packages_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return APT_CACHE_DEPENDS
 
     monkeypatch.setattr(debian, "run", run)
-    for _ in range(2):
+    for _time in range(2):
         assert sorted(file.name for file in debian.downloaded(tmp_path / "debian-12").iterdir()) == ["kmod.deb", "libxtables12.deb"]
     assert len(commands) == 2
 

@@ -174,13 +174,16 @@ def lives(*statuses: str) -> str:
 @pytest.mark.parametrize(
     ("shown", "has_it", "known", "expected"),
     [
-        pytest.param([lives(*ALL)] * 7, [False] * 5 + [True, False], SERVES, [SERVES] * 5 + [ACTIVE, SERVES], id="from when it has the address, as long as it has"),
+        pytest.param(
+            [lives(*ALL)] * 7, [False] * 5 + [True, False], SERVES, [SERVES] * 5 + [ACTIVE, SERVES], id="from when it has the address, as long as it has",
+        ),
         pytest.param([lives(*MOST)] * 6, [True] * 6, SERVES, [SERVES] * 4 + [ACTIVE] * 2, id="with most servers, for a while"),
         pytest.param([lives(*HALF)] * 6, [True] * 6, SERVES, [SERVES] * 6, id="half of them are not most"),
         pytest.param([lives("UP")] * 6, [True] * 6, SERVES, [SERVES] * 4 + [ACTIVE] * 2, id="one of one is"),
         pytest.param([lives(*ALL)] * 2, [True] * 2, ACTIVE, [ACTIVE] * 2, id="a watcher that was started again"),
         pytest.param(
-            [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, ACTIVE, [ACTIVE, *[SERVES] * 5, *[ACTIVE] * 2], id="cut off, and back: not at once",
+            [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, ACTIVE, [ACTIVE, *[SERVES] * 5, *[ACTIVE] * 2],
+            id="cut off, and back: not at once",
         ),
         pytest.param([rows(patient=ONE, living=ONE, check=LATE)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="the others are late, and there"),
         pytest.param([lives(*ALL), "", "# pxname,svn", lives(*ALL)], [True] * 4, ACTIVE, [ACTIVE] * 4, id="HAProxy does not say, or not all"),
@@ -254,7 +257,8 @@ SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY
         pytest.param([lives("DOWN", "DOWN", "DOWN")] * 3, [], id="where none is of use, connections are well where they are"),
         pytest.param(
             # Servers notice one after the other that etcd has no quorum, and that it has one again.
-            [rows(patient=patient, living=ALL, check=SAYS_NO) for patient in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [], id="no quorum of etcd, for a while",
+            [rows(patient=patient, living=ALL, check=SAYS_NO) for patient in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [],
+            id="no quorum of etcd, for a while",
         ),
         pytest.param([lives(*MOST), "", "", "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
     ],

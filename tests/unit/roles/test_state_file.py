@@ -47,5 +47,6 @@ def test_tables_have_every_number(path: str) -> None:
 def test_it_is_where_everybody_looks() -> None:
     assert yaml.safe_load(text("roles/drill/defaults/main.yml"))["drill_state_file"] == state_file.PATH
     assert yaml.safe_load(proxy_info.DOCUMENTATION)["options"]["state_file"]["default"] == state_file.PATH
-    for path in ("roles/haproxy/README.md", "molecule/haproxy/molecule.yml", "molecule/keepalived/molecule.yml", "molecule/keepalived/expect.yml", "docs/operations.md"):
+    scenarios = ("molecule/haproxy/molecule.yml", "molecule/keepalived/molecule.yml", "molecule/keepalived/expect.yml")
+    for path in ("roles/haproxy/README.md", *scenarios, "docs/operations.md"):
         assert state_file.PATH in text(path)

@@ -90,7 +90,11 @@ def test_what_is_unknown_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_check_mode_has_nothing_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    skipped = {"__balancer_test_opened": {"changed": True, "mark": ""}, "__balancer_test_probed": {"skipped": True}, "__balancer_test_closed": {"traffic": None}}
+    skipped = {
+        "__balancer_test_opened": {"changed": True, "mark": ""},
+        "__balancer_test_probed": {"skipped": True},
+        "__balancer_test_closed": {"traffic": None},
+    }
     result, printed = judge(monkeypatch, {"one": skipped})
     assert (result["failed"], result["reached"]) == (False, None)
     assert printed == ["– The load balancer api.example.org: not tested: check mode opens no listener"]

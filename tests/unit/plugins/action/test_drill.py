@@ -36,7 +36,8 @@ def directory(tmp_path: Path) -> Path:
 def test_a_scene_that_may_not_begin_fails() -> None:
     look = {"holds_vip": True, "worth": 0, "haproxy": {"active": True, "backends": []}, "keepalived": {"active": True}}
     nodes = {"cp1": {"name": "cp1", "control_plane": True}, "w1": {"name": "w1", "control_plane": False}}
-    result = run(drill_scene, fault="haproxy_killed", looked=[{"item": "cp1", "proxy": look}, {"item": "cp2", "msg": "unreachable"}], nodes=nodes, proxies=["cp1"])
+    looked = [{"item": "cp1", "proxy": look}, {"item": "cp2", "msg": "unreachable"}]
+    result = run(drill_scene, fault="haproxy_killed", looked=looked, nodes=nodes, proxies=["cp1"])
     assert result["failed"]
     assert result["msg"] == "cp1 sees 0 of 1 API servers"
     assert (result["scene"]["target"], result["scene"]["probes"]) == ("cp1", ["w1"])
@@ -100,9 +101,9 @@ class Page(html.parser.HTMLParser):
         self.found: dict[str, int] = {}
         self.fetched: list[str] = []
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found[tag] = self.found.get(tag, 0) + 1
-        self.fetched += [str(value) for name, value in attributes if name in ("src", "href") and not str(value).startswith("#")]
+        self.fetched += [str(value) for name, value in attrs if name in ("src", "href") and not str(value).startswith("#")]
 
 
 def test_the_page_needs_nothing_else_and_shows_every_fault(directory: Path) -> None:

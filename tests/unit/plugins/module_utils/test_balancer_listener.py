@@ -82,7 +82,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("path", ["/readyz", "/healthz", "/livez", "/readyz?verbose"])
 def test_the_pages_of_an_api_server(start: Start, path: str) -> None:
     port, _pid = start()
-    head, _, body = get(port, path).partition(b"\r\n\r\n")
+    head, _blank, body = get(port, path).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert body.decode() == PAGE
 
@@ -103,7 +103,7 @@ def test_it_tells_probes_and_all_kinds_of_health_checks_apart(start: Start, file
     socket.create_connection(("127.0.0.1", port)).close()
     shake_hands(port).close()
     get(port, "/readyz")
-    for _ in range(3):
+    for _time in range(3):
         get(port, "/readyz", USER_AGENT)
     with socket.create_connection(("127.0.0.1", port)) as plain:
         plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -122,7 +122,7 @@ def test_it_tells_probes_and_all_kinds_of_health_checks_apart(start: Start, file
 
 def test_the_port_is_free_when_it_has_stopped(start: Start, files: Files) -> None:
     port, _pid = start()
-    for _ in range(5):
+    for _time in range(5):
         with shake_hands(port):  # keeps one of its threads busy
             stop(files)
         with bind(port) as listener:

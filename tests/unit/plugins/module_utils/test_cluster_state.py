@@ -107,7 +107,7 @@ def test_revocable(description: str, goes: bool) -> None:
 
 
 def test_what_is_made_up_has_kubeadms_form() -> None:
-    tokens = {make_token() for _ in range(50)}
+    tokens = {make_token() for _token in range(50)}
     assert len(tokens) == 50
     for token in tokens:
         public, dot, secret = token.partition(".")

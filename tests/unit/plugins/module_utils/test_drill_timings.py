@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import milliseconds, of_etcd, of_haproxy, of_keepalived, systemd_milliseconds, together
+from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings import (
+    milliseconds,
+    of_etcd,
+    of_haproxy,
+    of_keepalived,
+    systemd_milliseconds,
+    together,
+)
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "drill"

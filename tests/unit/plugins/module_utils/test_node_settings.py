@@ -17,7 +17,8 @@ UUID=7c2f none            swap    sw              0       0
 /dev/sr0        /media/cdrom0   udf,iso9660 user,noauto     0       0
 """
 UBUNTU = "/dev/disk/by-id/dm-uuid-x / ext4 defaults 0 1\n/swap.img\tnone\tswap\tsw\t0\t0\n"
-ROCKY = "/dev/mapper/rl-root     /                       xfs     defaults        0 0\n/dev/mapper/rl-swap     none                    swap    defaults        0 0"
+ROCKY = """/dev/mapper/rl-root     /                       xfs     defaults        0 0
+/dev/mapper/rl-swap     none                    swap    defaults        0 0"""
 
 
 def test_builtin_modules() -> None:

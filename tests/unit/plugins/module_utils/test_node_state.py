@@ -63,7 +63,12 @@ def lay_out(root: Path, files: dict[str, str]) -> Path:
         ("a foreign init killed before the kubelet's kubeconfig", {**API_SERVER, **SUPER_ADMIN}, "initialising", True),
         ("the first control plane", {**CONTROL_PLANE, **SUPER_ADMIN}, "control_plane", True),
         ("a further control plane", CONTROL_PLANE, "control_plane", True),
-        ("a control plane with its etcd elsewhere", {**API_SERVER, **KUBELET, "etc/kubernetes/manifests/kube-apiserver.yaml": "external"}, "control_plane", True),
+        (
+            "a control plane with its etcd elsewhere",
+            {**API_SERVER, **KUBELET, "etc/kubernetes/manifests/kube-apiserver.yaml": "external"},
+            "control_plane",
+            True,
+        ),
         ("a worker", {**WORKER_CA, **KUBELET}, "worker", True),
         ("join refused by its preflight checks", JOIN, "clean", False),
         ("join of a worker killed before the kubelet started", {**WORKER_CA, **JOIN}, "half_joined", False),

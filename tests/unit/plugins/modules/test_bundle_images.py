@@ -44,7 +44,7 @@ class Containerd:
         self.imports.append(" ".join(words))
         if self.refused in words[-1] and self.refused:
             return Result(1, "", "ctr: unexpected EOF")
-        self.images |= {name: digest for name, digest in ARCHIVES.get(Path(words[-1]).name, [])}
+        self.images |= dict(ARCHIVES.get(Path(words[-1]).name, []))
         return Result(0, "", "")
 
 

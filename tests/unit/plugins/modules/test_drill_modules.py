@@ -51,7 +51,7 @@ def spec_of_module(name: str, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, A
 
 
 def spec_of_action(name: str) -> Mapping[str, Any]:
-    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule(*(MagicMock() for _ in range(6)))
+    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule(*(MagicMock() for _argument in range(6)))
     plugin._task.async_val, plugin._task.check_mode = 0, False
     plugin.validate_argument_spec = MagicMock(side_effect=Seen)
     with pytest.raises(Seen):

@@ -57,7 +57,8 @@ def test_lines_are_written(run_module: RunModule, hosts: Path, monkeypatch: pyte
 def test_copies_of_pods_are_made_anew_where_they_lie(run_module: RunModule, hosts: Path, tmp_path: Path) -> None:
     copy = tmp_path / "var/lib/kubelet/pods/0c4e/etc-hosts"
     copy.parent.mkdir(parents=True)
-    copy.write_text("# Kubernetes-managed hosts file (host network).\n127.0.0.1 localhost\n198.51.100.100 api.example.org # quorum.kubeadm endpoint\n" + "#" * 99)
+    lines = ["# Kubernetes-managed hosts file (host network).", "127.0.0.1 localhost", "198.51.100.100 api.example.org # quorum.kubeadm endpoint", "#" * 99]
+    copy.write_text("\n".join(lines))
     (tmp_path / "var/log/pods/kube-system_kube-proxy-x7k2p_0c4e").mkdir(parents=True)
     arguments = {"path": str(hosts), "root": str(tmp_path), "owner": "endpoint", "entries": [API]}
     before, inode = copy.read_text(), copy.stat().st_ino

@@ -105,7 +105,8 @@ def test_credentials_for_control_planes(cluster: Cluster, node: Node) -> None:
     outcome = mint(cluster, node("control_plane"))
     credentials = outcome["credentials"]
     assert (credentials["endpoint"], credentials["ca_cert_hashes"], credentials["control_plane"]) == ("api.lab.test:6443", [PIN], True)
-    assert credentials["certificate_key"] == cluster.certificates is not None
+    assert cluster.certificates is not None
+    assert credentials["certificate_key"] == cluster.certificates
     assert credentials["token"] is not None
     assert cluster.tokens[credentials["token"][:6]] == TOKEN_DESCRIPTION
     assert outcome["changed"]

@@ -159,7 +159,11 @@ def test_a_health_check_that_api_servers_will_not_pass() -> None:
 
 def test_affinity_by_client_address() -> None:
     """Each host sees one backend, and b1 always itself, where that leads nowhere."""
-    probes = {"one": found("b1", timed_out=37, own="unknown"), "two": found("b2", {"b1": "1"}, "unknown", answered=37), "w1": found("", {"b2": "2"}, answered=37)}
+    probes = {
+        "one": found("b1", timed_out=37, own="unknown"),
+        "two": found("b2", {"b1": "1"}, "unknown", answered=37),
+        "w1": found("", {"b2": "2"}, answered=37),
+    }
     verdict = judge(evidence(probes, {"b1": "1", "b2": "2"}, {}, BACKENDS[:2]))
     assert (verdict.failure, verdict.warning) == ("", "")
     assert lines(verdict.checks) == [

@@ -21,7 +21,8 @@ SOUND = Timings()
 # The guide's: VRRP of whole seconds, a script that takes 30 s to notice, weights that let nobody go, HAProxy's own timings.
 GUIDE = Timings(
     advert=1000, priorities=(100, 100, 100), vrrp_version=2, check_interval=2000, check_fast_interval=2000, check_timeout=2000, check_fall=3,
-    dead_interval=2000, dead_timeout=2000, shuts_sessions=False, etcd_asked=False, connect_timeout=5000, told_late=30_000, lets_go=False, watched=False, reads_answers=False, settling=0,
+    dead_interval=2000, dead_timeout=2000, shuts_sessions=False, etcd_asked=False, connect_timeout=5000, told_late=30_000, lets_go=False, watched=False,
+    reads_answers=False, settling=0,
 )  # fmt: skip
 
 FAULTS = [
