@@ -305,7 +305,7 @@ def test_documentation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         module.main()
     documented = yaml.safe_load(module.DOCUMENTATION)
     shown = {name: (one["type"], one.get("default"), one.get("required", False)) for name, one in documented["options"].items()}
-    assert shown == {name: (one["type"], one.get("default"), one.get("required", False)) for name, one in specs[0].items() if not name.startswith("_")}
+    assert shown == {name: (one["type"], one.get("default"), one.get("required", False)) for name, one in specs[0].items()}
     assert set(documented["attributes"]) == {"check_mode", "diff_mode", "idempotent"}
     assert isinstance(yaml.safe_load(module.EXAMPLES), list)
     assert all("description" in value and "type" in value for value in yaml.safe_load(module.RETURN).values())
