@@ -22,7 +22,12 @@ KEY = "a" * 64
 TOKEN = "abcdef.0123456789abcdef"
 
 CREDENTIALS = JoinFacts(endpoint="api.lab.test:16443", token=TOKEN, ca_cert_hashes=[PIN], certificate_key=KEY, control_plane=True)
-NODE: dict[str, Any] = {"name": "cp1", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.11,2001:db8::11"}], "ignorePreflightErrors": ["Swap"], "taints": []}
+NODE: dict[str, Any] = {
+    "name": "cp1",
+    "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.11,2001:db8::11"}],
+    "ignorePreflightErrors": ["Swap"],
+    "taints": [],
+}
 ENDPOINT: dict[str, Any] = {"localAPIEndpoint": {"advertiseAddress": "198.18.64.11", "bindPort": 6443}}
 CLUSTER = {"kubernetesVersion": "v1.37.2", "controlPlaneEndpoint": "api.lab.test:16443", "networking": {"podSubnet": "10.244.0.0/16,2001:db8:1::/56"}}
 OURS: dict[str, Any] = {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent"}

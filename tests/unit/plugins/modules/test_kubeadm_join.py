@@ -73,7 +73,8 @@ def join(kubeadm: Kubeadm, check_mode: bool = False, control_plane: bool = False
     kubectl = Kubectl("/nonexistent", Deadline(1))
     of_control_planes = {"controlPlane": {"localAPIEndpoint": {"advertiseAddress": "198.18.79.12", "bindPort": 6443}}} if control_plane else {}
     configuration = {**PARAMS["configuration"], **of_control_planes}
-    return kubeadm_join.join({**PARAMS, "configuration": configuration, "control_plane": control_plane, **params}, check_mode, kubeadm, kubectl, kubeadm.node("clean"))
+    params = {**PARAMS, "configuration": configuration, "control_plane": control_plane, **params}
+    return kubeadm_join.join(params, check_mode, kubeadm, kubectl, kubeadm.node("clean"))
 
 
 @pytest.mark.parametrize("control_plane", [False, True])
