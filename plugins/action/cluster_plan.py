@@ -1,39 +1,24 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller side of cluster_plan: gathers every host's inputs and what it was found to be, and makes the plan."""
+"""Controller side of cluster_plan: gathers every host's inputs and what it was found to be, makes the plan, and prints it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars
 
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.ansible_values import plain, resolved
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Groups
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, Untemplated
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Refused, make_plan
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import PROCEDURES
 
-HOSTS = {"type": "list", "elements": "str", "default": []}
-
-
-def plain(value: Any) -> Any:
-    """A value without Ansible's own types around it; templates in it are resolved on the way."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return str(value)
+HOSTS = {"type": "list", "elements": "str"}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
@@ -48,48 +33,51 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         task_vars = task_vars or {}
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
+                "procedure": {"type": "str", "choices": list(PROCEDURES), "default": "site"},
                 "control_planes": HOSTS,
                 "workers": HOSTS,
                 "proxies": HOSTS,
-                "run_hosts": {"type": "list", "elements": "str"},
                 "facts_variable": {"type": "str", "default": "found"},
                 "found_elsewhere": {"type": "list", "elements": "dict", "default": []},
                 "cluster": {"type": "dict"},
             }
         )
-        groups = Groups(*(arguments[name] for name in ("control_planes", "workers", "proxies")))
+        procedure = PROCEDURES[arguments["procedure"]]
+        members = {name: task_vars["groups"].get(name, []) if arguments[name] is None else arguments[name] for name in Groups._fields}
+        groups = Groups(**{name: [str(host) for host in hosts] for name, hosts in members.items()})
         hosts = [host for group in groups for host in group]
         found = {
             **self._found(hosts, arguments["facts_variable"], task_vars),
             **{str(item["item"]): plain(item["node"]) for item in arguments["found_elsewhere"] if item.get("node")},
         }
-        run = arguments["run_hosts"] if arguments["run_hosts"] is not None else task_vars.get("ansible_play_hosts_all", hosts)
-        request = Request(groups=groups, run=frozenset(run), variables=self._variables(hosts, task_vars), found=found, cluster=plain(arguments["cluster"]))
+        request = Request(
+            groups=groups,
+            run=frozenset(task_vars.get("ansible_play_hosts_all", hosts) if procedure.needs_hosts else ()),
+            variables=self._variables(hosts, task_vars),
+            found=found,
+            cluster=plain(arguments["cluster"]),
+            procedure=procedure,
+            said=frozenset(load_extra_vars(self._loader)),
+        )
         try:
             plan = make_plan(request)
         except Refused as refused:
             return {**result, "failed": True, "msg": str(refused), "problems": [problem._asdict() for problem in refused.problems]}
+        for line in plan["summary"]:
+            Display().display(line)
         return {**result, "changed": False, "plan": dict(plan), "warnings": plan["warnings"]}
 
     def _variables(self, hosts: list[str], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The variables of each host that the plan reads, templated as that host sees them."""
-
-        def read(source: Mapping[str, Any], names: Iterable[str], template: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:
-            values: dict[str, Any] = {}
-            for name in names:
-                if name.startswith(PREFIX) or name == "ansible_host":
-                    try:
-                        values[str(name)] = plain(template(source[name]))
-                    except AnsibleError as error:
-                        values[str(name)] = Untemplated(str(error))
-            return values
-
         hostvars = task_vars["hostvars"]
         # What the play itself sets, hostvars does not show; it counts for all hosts.
         raw = hostvars.raw_get(task_vars["inventory_hostname"])
         set_by_play = [name for name in task_vars if name.startswith(PREFIX) and (name not in raw or task_vars[name] != raw[name])]
-        by_play = read(task_vars, set_by_play, self._templar.template)
-        return {host: {**read(hostvars[host], hostvars[host]), **by_play} for host in hosts}
+        by_play = resolved(task_vars, set_by_play, self._templar.template)
+        return {
+            host: {**resolved(hostvars[host], [name for name in hostvars[host] if name.startswith(PREFIX) or name == "ansible_host"]), **by_play}
+            for host in hosts
+        }
 
     def _found(self, hosts: list[str], name: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         registered = {host: plain(task_vars["hostvars"][host].get(name)) for host in hosts}

@@ -36,7 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
                 "plan": {"type": "dict", "required": True},
-                "cluster": {"type": "dict", "required": True},
+                "cluster": {"type": "dict", "default": {}},
                 "pods": {"type": "dict", "default": {}},
                 "balancer": {"type": "dict", "default": {}},
                 "found_variable": {"type": "str", "default": "found"},

@@ -1,7 +1,7 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says at the end of a run how long each phase, which is a play, took, and what the plan and its warnings were."""
+"""Says at the end of a run how long each phase, which is a play, took, and how much it changed."""
 
 from __future__ import annotations
 

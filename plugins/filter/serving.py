@@ -11,7 +11,7 @@ short_description: Which hosts have an API server that answers
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
-  - Of some hosts those whose API server was ready when M(quorum.kubeadm.node_info) looked, in the order given.
+  - Of some hosts those whose API server was ready when M(quorum.kubeadm.cluster_host_info) looked, in the order given.
 options:
   _input:
     description: Names of hosts.
@@ -23,11 +23,11 @@ options:
     type: dict
     required: true
   facts_variable:
-    description: The variable that the result of M(quorum.kubeadm.node_info) was registered as.
+    description: The variable that the result of M(quorum.kubeadm.cluster_host_info) was registered as.
     type: str
     default: found
   elsewhere:
-    description: Results of M(quorum.kubeadm.node_info) for hosts beyond the play, from a loop over their names.
+    description: Results of M(quorum.kubeadm.cluster_host_info) for hosts beyond the play, from a loop over their names.
     type: list
     elements: dict
     default: []

@@ -17,6 +17,7 @@ description:
   - Refuses what is wrong with one message that lists every problem, each with the variable or host, what is wrong and what to write.
   - The primary is a control plane that serves the cluster already. Only when there is none, the first control plane of the inventory
     initialises the cluster.
+  - Prints the plan, a few lines that say what hosts are going to do.
   - Works on the controller alone, without a connection to any host, and never changes anything.
 attributes:
   check_mode:
@@ -29,34 +30,34 @@ attributes:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 options:
-  control_planes:
-    description: The hosts of the inventory that are to be control planes.
-    type: list
-    elements: str
-    default: []
-  workers:
-    description: The hosts that are to be workers.
-    type: list
-    elements: str
-    default: []
-  proxies:
-    description: The hosts that serve a virtual IP. When empty, the control planes do.
-    type: list
-    elements: str
-    default: []
-  run_hosts:
+  procedure:
     description:
-      - The hosts that this run is for. Each must have been found, and only they get a step to take.
-      - When not given, all hosts of the play, those that failed included.
+      - What the plan is for, which is a playbook of this collection. It decides what is checked, whether a host that does not answer ends the run,
+        whether hosts get steps to take, and which words of C(-e) mean something; one that belongs to another procedure is refused.
+      - V(site) builds the cluster, or brings it to what the inventory says; V(verify) tells what is wrong with it, V(drill) breaks its endpoint
+        and measures what that costs, V(guide) is the lab's.
+    type: str
+    choices: [site, verify, drill, guide]
+    default: site
+  control_planes:
+    description: The hosts of the inventory that are to be control planes. When not given, the group of that name.
+    type: list
+    elements: str
+  workers:
+    description: The hosts that are to be workers. When not given, the group of that name.
+    type: list
+    elements: str
+  proxies:
+    description: The hosts that serve a virtual IP. When not given, the group of that name; when empty, the control planes do.
     type: list
     elements: str
   facts_variable:
-    description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
+    description: The variable in which each host has the registered result of M(quorum.kubeadm.cluster_host_info).
     type: str
     default: found
   found_elsewhere:
     description:
-      - Results of M(quorum.kubeadm.node_info) run in a loop by delegation, for hosts outside C(--limit).
+      - Results of M(quorum.kubeadm.cluster_host_info) run in a loop by delegation, for hosts outside C(--limit).
         The C(item) of each is the host, its C(node) what was found; without C(node) the host was not reached.
     type: list
     elements: dict
@@ -65,23 +66,22 @@ options:
     description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, when there is a living one.
     type: dict
 seealso:
-  - module: quorum.kubeadm.node_info
+  - module: quorum.kubeadm.cluster_host_info
   - module: quorum.kubeadm.cluster_info
 """
 
 EXAMPLES = r"""
-- name: See what the hosts are
-  quorum.kubeadm.node_info:
+- name: See what each host is
+  quorum.kubeadm.cluster_host_info:
   register: found
+  ignore_unreachable: true
 
 - name: Plan the cluster
   quorum.kubeadm.cluster_plan:
-    control_planes: "{{ groups['control_planes'] | default([]) }}"
-    workers: "{{ groups['workers'] | default([]) }}"
-    proxies: "{{ groups['proxies'] | default([]) }}"
+    procedure: site
     facts_variable: found
   run_once: true
-  register: plan
+  register: planned
 """
 
 RETURN = r"""
@@ -191,7 +191,7 @@ plan:
       type: list
       elements: str
     summary:
-      description: The plan in a few lines for a person.
+      description: The lines that are printed; none where no host gets a step.
       type: list
       elements: str
 problems:

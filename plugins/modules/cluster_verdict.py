@@ -32,9 +32,9 @@ options:
     type: dict
     required: true
   cluster:
-    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned.
+    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, when a control plane could be asked.
     type: dict
-    required: true
+    default: {}
   pods:
     description: The result of M(quorum.kubeadm.pod_probe). Without C(pods) in it, the probe was not run.
     type: dict

@@ -23,6 +23,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, Aspect, refused_words
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, priorities
 
 # By the id of /etc/os-release; of EL the first number of the version counts.
@@ -484,6 +485,11 @@ def check_unfinished(situation: Situation) -> Iterator[Problem]:
             )
 
 
+def check_there(situation: Situation) -> Iterator[Problem]:
+    if situation.course.initialise:
+        yield Problem("control_planes", "none of them belongs to a cluster yet", f"build one with `ansible-playbook {SITE.playbook}`")
+
+
 def check_serving(situation: Situation) -> Iterator[Problem]:
     silent = [host for host in situation.control_planes if host.state == "control_plane"]
     if silent and not situation.course.serving:
@@ -493,6 +499,9 @@ def check_serving(situation: Situation) -> Iterator[Problem]:
             "belongs to a cluster, but no API server of it is ready" + (f" ({why})" if why else ""),
             "bring one back: `journalctl -u kubelet` and /var/log/pods there tell more",
         )
+    living = situation.request.cluster
+    if living is not None and not living["reachable"]:
+        yield Problem(situation.course.primary, f"its API server is ready, but does not tell of the cluster: {living['reason']}", "run again, or look at it there")
 
 
 def check_changes(situation: Situation) -> Iterator[Problem]:
@@ -530,37 +539,43 @@ def _networks(texts: Iterable[str]) -> str:
     return ", ".join(str(ipaddress.ip_network(text)) for text in texts)
 
 
-CHECKS: tuple[Callable[[Situation], Iterator[Problem]], ...] = (
-    check_groups,
-    check_reached,
-    check_systems,
-    check_names,
-    check_endpoint,
-    check_addresses,
-    check_families,
-    check_networks,
-    check_room,
-    check_balancer,
-    check_proxies,
-    check_virtual_ip,
-    check_failover,
-    check_endpoint_port,
-    check_ports,
-    check_containerd,
-    check_bundle,
-    check_pod_network,
-    check_kubelet_config,
-    check_clusters,
-    check_first_init,
-    check_unfinished,
-    check_serving,
-    check_changes,
+# In the order of a message that has several.
+CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
+    ("description", check_groups),
+    ("reached", check_reached),
+    ("machines", check_systems),
+    ("description", check_names),
+    ("description", check_endpoint),
+    ("description", check_addresses),
+    ("description", check_families),
+    ("description", check_networks),
+    ("description", check_room),
+    ("description", check_balancer),
+    ("description", check_proxies),
+    ("description", check_virtual_ip),
+    ("description", check_failover),
+    ("description", check_endpoint_port),
+    ("machines", check_ports),
+    ("machines", check_containerd),
+    ("machines", check_bundle),
+    ("building", check_pod_network),
+    ("building", check_kubelet_config),
+    ("one cluster", check_clusters),
+    ("building", check_first_init),
+    ("building", check_unfinished),
+    ("existing", check_there),
+    ("serving", check_serving),
+    ("building", check_changes),
 )
 
 
 def problems_of(situation: Situation) -> list[Problem]:
-    """Everything that must not be."""
-    return [problem for check in CHECKS for problem in check(situation)]
+    """Everything that must not be, as far as it concerns the procedure."""
+    procedure = situation.request.procedure
+    return [
+        *refused_words(procedure, situation.request.said),
+        *(problem for aspect, check in CHECKS if aspect in procedure.aspects for problem in check(situation)),
+    ]
 
 
 def warnings_of(situation: Situation) -> list[str]:

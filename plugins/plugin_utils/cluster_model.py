@@ -14,6 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint im
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import ETCD_TOPOLOGIES, EtcdTopology
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, Procedure
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES, Membership, State, url_host
@@ -80,6 +81,9 @@ class Request:
     """What the hosts that could be reached were found to be."""
     cluster: Cluster | None = None
     """What a control plane told of the living cluster."""
+    procedure: Procedure = SITE
+    said: frozenset[str] = frozenset()
+    """The names of the variables that were said with `-e`."""
 
     @property
     def hosts(self) -> list[str]:
@@ -207,7 +211,7 @@ def _step(host: Host, initialises: bool) -> Step:
     return "rejoin" if host.state in UNFINISHED_STATES else "join"
 
 
-def set_course(hosts: Sequence[Host]) -> Course:
+def set_course(hosts: Sequence[Host], procedure: Procedure) -> Course:
     """The primary is a control plane that serves already; only when there is none anywhere, the first one, which then initialises.
 
     Takes at least one control plane.
@@ -216,7 +220,9 @@ def set_course(hosts: Sequence[Host]) -> Course:
     members = [host for host in control_planes if host.state == "control_plane"]
     serving = [host for host in members if host.found and host.found["api_ready"]]
     primary = (serving or members or control_planes)[0]
-    steps = {host.host: _step(host, not members and host is primary) for host in hosts if host.node}
+    steps: dict[str, Step] = {
+        host.host: _step(host, not members and host is primary) if procedure.gives_steps else "none" for host in hosts if host.node
+    }
     return Course(
         primary=primary.host,
         initialise=not members,
@@ -398,5 +404,5 @@ def look(request: Request, inputs: Inputs) -> Situation:
         inputs=inputs.cluster,
         refused_inputs=inputs.refused,
         hosts={host.host: host for host in hosts},
-        course=set_course(hosts),
+        course=set_course(hosts, request.procedure),
     )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents
@@ -254,35 +254,38 @@ def _calico_manifest(situation: Situation) -> str:
     return inputs.calico_manifest or (bundled if situation.uses_bundle and os.path.isfile(bundled) else "")
 
 
-def _listed(hosts: Iterable[str]) -> str:
-    return ", ".join(hosts)
+def _verb(hosts: Sequence[str], one: str, several: str) -> str:
+    return one if len(hosts) == 1 else several
 
 
-def _summary(situation: Situation, plan_nodes: dict[str, PlannedNode]) -> list[str]:
-    course = situation.course
+def _summary(situation: Situation, nodes: Mapping[str, PlannedNode]) -> list[str]:
+    """The plan as it is printed: one line for each thing that hosts do, and one alone where they do nothing."""
+    inputs, course = situation.inputs, situation.course
+    if not situation.request.procedure.gives_steps:
+        return []
+    cluster = f"the cluster {inputs.name} (Kubernetes {inputs.kubernetes_version})"
     joining = {
-        kind: [host for host, node in plan_nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)
+        kind: [host for host, node in nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)
     }
-    address = f" ({situation.inputs.endpoint_address})" if situation.inputs.endpoint_address else ""
-    does = "initialises the cluster" if course.initialise else "serves the cluster and lets others join"
-    lines = [
-        f"{course.primary} {does}, Kubernetes {situation.inputs.kubernetes_version}",
-        f"The endpoint is {situation.inputs.endpoint_name}{address}, port {situation.endpoint_port}: {situation.endpoint_type.meaning}",
-    ]
-    if situation.proxies:
-        lines.append(f"HAProxy serves it on {_listed(proxy.host for proxy in situation.proxies)}")
-    new = [host.name for host in situation.replacing if host.host not in course.reset]
-    if new:
-        lines.append(f"New machines take the place of dead nodes: {_listed(new)}")
-    if course.reset:
-        lines.append(f"Unfinished work is cleaned first on {_listed(course.reset)}")
-    if joining[True]:
-        lines.append(f"Joining as control planes: {_listed(joining[True])}")
-    if joining[False]:
-        lines.append(f"Joining as workers: {_listed(joining[False])}")
     if not course.initialise and not any(joining.values()):
-        lines.append("No host has to join")
-    return lines
+        return [f"Plan: every host of this run belongs to {cluster} already; none has to join."]
+    control_planes, workers = joining[True], joining[False]
+    replacing = [host.host for host in situation.replacing if host.host not in course.reset]
+    proxies = [proxy.host for proxy in situation.proxies if proxy.in_run]
+    rows = [
+        ([course.primary] if course.initialise else [], "initialises the cluster"),
+        (course.reset, f"{_verb(course.reset, 'has', 'have')} an unfinished kubeadm, which is cleaned first"),
+        (replacing, f"{_verb(replacing, 'takes', 'take')} the place of {_verb(replacing, 'a node that is dead', 'nodes that are dead')}"),
+        (control_planes, _verb(control_planes, "joins as a control plane", "join as control planes, one after the other")),
+        (workers, _verb(workers, "joins as a worker", "join as workers")),
+        (proxies, _verb(proxies, "runs HAProxy", "run HAProxy")),
+    ]
+    address = f" ({inputs.endpoint_address})" if inputs.endpoint_address else ""
+    endpoint = f"{inputs.endpoint_name}{address}, port {situation.endpoint_port}: {situation.endpoint_type.meaning}"
+    lines = [*((", ".join(subjects), does) for subjects, does in rows if subjects), ("endpoint", endpoint)]
+    width = max(len(subject) for subject, _does in lines)
+    heading = f"Plan: build {cluster}." if course.initialise else f"Plan: hosts join {cluster}, which {course.primary} serves."
+    return [heading, *(f"  {subject:<{width}}  {does}" for subject, does in lines)]
 
 
 def make_plan(request: Request) -> Plan:

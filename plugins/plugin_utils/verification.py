@@ -101,9 +101,11 @@ def _hosts(evidence: Evidence) -> Iterator[Check]:
     wanted = [*evidence.plan["nodes"], *(host for host in evidence.plan["proxies"] if host not in evidence.plan["nodes"])]
     silent = [host for host in wanted if host not in evidence.found]
     yield _judge("Every host is reached", [f"{_listed(silent)} did not answer over SSH: is the machine up?"] if silent else [], f"{len(wanted)} hosts")
-    reason = evidence.cluster.get("reason") or "there is no cluster yet"
-    problems = [] if evidence.cluster.get("reachable") else [f"asked on {evidence.plan['primary']}: {reason}"]
-    yield _judge("The API server answers", problems, f"Kubernetes {evidence.cluster.get('version')}, asked on {evidence.plan['primary']}")
+    primary = evidence.plan["primary"]
+    own = evidence.found[primary].get("api_problem") if primary in evidence.found else "that host was not reached"
+    reason = evidence.cluster.get("reason") or own or "there is no cluster yet"
+    problems = [] if evidence.cluster.get("reachable") else [f"asked on {primary}: {reason}"]
+    yield _judge("The API server answers", problems, f"Kubernetes {evidence.cluster.get('version')}, asked on {primary}")
 
 
 @_needs_cluster("Every expected node is there and Ready")

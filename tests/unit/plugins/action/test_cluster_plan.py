@@ -28,8 +28,6 @@ PLAYBOOK = """
   tasks:
     - name: Plan the cluster
       quorum.kubeadm.cluster_plan:
-        control_planes: "{{ groups['control_planes'] }}"
-        workers: "{{ groups['workers'] }}"
         found_elsewhere: "{{ found_elsewhere | default([]) }}"
       run_once: true
       register: planned
@@ -99,7 +97,7 @@ class Site:
         (self.directory / "hosts.yml").write_text(yaml.dump(inventory, Dumper=Dumper), encoding="utf-8")
         output = self.ansible("ansible-playbook", "-i", "hosts.yml", "play.yml", *arguments)
         self.output = output
-        task = json.loads(output[output.index("\n{\n") :] if "-vvv" in arguments else output)["plays"][0]["tasks"][0]
+        task = json.loads(output[f"\n{output}".index("\n{\n") :])["plays"][0]["tasks"][0]
         result: dict[str, Any] = next(iter(task["hosts"].values()))
         return result
 
@@ -139,6 +137,7 @@ def test_in_check_mode(site: Site) -> None:
     assert [planned["address"] for planned in plan["nodes"].values()] == list(ADDRESSES.values())
     assert plan["kubeadm"]["kube_proxy_configuration"] == {"mode": "nftables"}
     assert "not-for-print" not in site.output
+    assert "\n  w1             joins as a worker\n" in site.output
 
 
 def test_with_a_limit(site: Site) -> None:
@@ -169,3 +168,12 @@ def test_refused(site: Site) -> None:
         "w1",
     ]
     assert "'vaulted_password' is undefined" in result["msg"] and "on the command line" in result["msg"]
+
+
+def test_a_word_of_another_procedure(site: Site) -> None:
+    """Only what is said with -e counts, in each of its forms: an inventory may have words for all procedures."""
+    (site.directory / "words.yml").write_text("drill_repeats: 1\n", encoding="utf-8")
+    described = inventory(cluster_statistics_password=site.encrypt("not-for-print"), drill_confirm=True, verify_image="registry.example.org/agnhost")
+    assert "problems" not in site.plan(described)
+    result = site.plan(described, "-e", "drill_confirm=yes target=all", "-e", '{"verify_image": "x"}', "-e", "@words.yml")
+    assert [problem["subject"] for problem in result["problems"]] == ["-e drill_confirm", "-e drill_repeats", "-e verify_image"]

@@ -21,6 +21,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs impo
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Plan, Refused, make_plan, router_id
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import PROCEDURES
 
 OURS, OTHERS = (f"sha256:{digit * 64}" for digit in "ab")
 ADDRESSES = {
@@ -123,6 +124,8 @@ def request(
     proxies: tuple[str, ...] = (),
     run: tuple[str, ...] | None = None,
     cluster: dict[str, Any] | None = None,
+    procedure: str = "site",
+    said: Sequence[str] = (),
 ) -> Request:
     """Three control planes and three workers, clean machines, but for what is given; a host found as None was not reached."""
     everyone = tuple(dict.fromkeys((*control_planes, *workers, *proxies)))
@@ -130,10 +133,12 @@ def request(
     there = {host: node(host) for host in everyone if host in ADDRESSES} | (found or {})
     return Request(
         groups=Groups(control_planes, workers, proxies),
-        run=frozenset(everyone if run is None else run),
+        run=frozenset(() if not PROCEDURES[procedure].needs_hosts else everyone if run is None else run),
         variables=copy.deepcopy(variables),
         found=copy.deepcopy({host: facts for host, facts in there.items() if facts is not None}),
         cluster=copy.deepcopy(cluster),  # type: ignore[arg-type]
+        procedure=PROCEDURES[procedure],
+        said=frozenset(said),
     )
 
 
@@ -226,7 +231,6 @@ def test_a_new_cluster() -> None:
         "nodeRegistration": {"name": "w1", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.21"}]}
     }
     assert made["calico_manifest"] == "" and made["warnings"] == []
-    assert made["summary"][0] == "cp1 initialises the cluster, Kubernetes 1.37.2"
 
 
 @pytest.mark.parametrize(("proxies", "told"), [((), True), (CONTROL_PLANES, True), (("cp1", "cp2"), False), (("lb1", "lb2"), False)])
@@ -266,7 +270,7 @@ def test_paths_on_the_controller_are_resolved_once(monkeypatch: pytest.MonkeyPat
 def test_a_complete_cluster_has_nothing_to_do() -> None:
     made = plan(found=living(), cluster=CLUSTER)
     assert not made["initialise"] and made["joining"] == [] and set(steps(made).values()) == {"none"}
-    assert made["summary"][-1] == "No host has to join" and made["warnings"] == []
+    assert made["warnings"] == []
 
 
 def test_the_primary_is_whoever_serves() -> None:
@@ -545,20 +549,84 @@ def test_a_bundle_is_read_when_a_node_will_be_given_of_it(monkeypatch: pytest.Mo
 
 
 def test_the_summary_says_who_does_what() -> None:
-    assert plan(found={"cp2": node("cp2", state="half_joined")}, proxies=("lb1",))["summary"] == [
-        "cp1 initialises the cluster, Kubernetes 1.37.2",
-        "The endpoint is api.lab.test (198.18.64.10), port 16443: a virtual IP moved by keepalived, with HAProxy behind it",
-        "HAProxy serves it on lb1",
-        "Unfinished work is cleaned first on cp2",
-        "Joining as control planes: cp2, cp3",
-        "Joining as workers: w1, w2, w3",
+    assert plan()["summary"] == [
+        "Plan: build the cluster kubernetes (Kubernetes 1.37.2).",
+        "  cp1            initialises the cluster",
+        "  cp2, cp3       join as control planes, one after the other",
+        "  w1, w2, w3     join as workers",
+        "  cp1, cp2, cp3  run HAProxy",
+        "  endpoint       api.lab.test (198.18.64.10), port 16443: a virtual IP moved by keepalived, with HAProxy behind it",
     ]
-    assert plan(found=living(), proxies=("lb1",))["summary"] == [
-        "cp1 serves the cluster and lets others join, Kubernetes 1.37.2",
-        "The endpoint is api.lab.test (198.18.64.10), port 16443: a virtual IP moved by keepalived, with HAProxy behind it",
-        "HAProxy serves it on lb1",
-        "No host has to join",
+    assert plan(found={**living("w3"), "cp3": node("cp3", state="half_joined", ca_hash=OURS)}, cluster=CLUSTER, proxies=("lb1",))["summary"][:-1] == [
+        "Plan: hosts join the cluster kubernetes (Kubernetes 1.37.2), which cp1 serves.",
+        "  cp3       has an unfinished kubeadm, which is cleaned first",
+        "  w3        takes the place of a node that is dead",
+        "  cp3       joins as a control plane",
+        "  w3        joins as a worker",
+        "  lb1       runs HAProxy",
     ]
+
+
+def test_where_nobody_does_anything_the_summary_is_one_line() -> None:
+    assert plan(found=living(), cluster=CLUSTER)["summary"] == [
+        "Plan: every host of this run belongs to the cluster kubernetes (Kubernetes 1.37.2) already; none has to join."
+    ]
+
+
+@pytest.mark.parametrize("name", [row.name for row in PROCEDURES.values() if not row.gives_steps])
+def test_a_procedure_without_steps_gives_none_and_prints_nothing(name: str) -> None:
+    made = plan(found=living("w3"), cluster=CLUSTER, procedure=name)
+    assert set(steps(made).values()) == {"none"} and made["joining"] == [] and made["summary"] == []
+
+
+@pytest.mark.parametrize(("name", "refused"), [("site", True), ("drill", True), ("guide", True), ("verify", False)])
+def test_a_host_that_does_not_answer_stops_who_works_on_it(name: str, refused: bool) -> None:
+    asked = request(found={**living(), "w3": None}, cluster=CLUSTER, procedure=name)
+    if refused:
+        with pytest.raises(Refused, match="w3: could not be reached"):
+            make_plan(asked)
+    else:
+        assert list(make_plan(asked)["nodes"]) == list(SIX)
+
+
+@pytest.mark.parametrize(("name", "refused"), [("site", False), ("drill", True), ("guide", True), ("verify", False)])
+def test_where_there_is_no_cluster_nobody_can_break_it(name: str, refused: bool) -> None:
+    if refused:
+        with pytest.raises(Refused, match="control_planes: none of them belongs to a cluster yet; build one with `ansible-playbook quorum.kubeadm.site`"):
+            plan(procedure=name)
+    else:
+        assert plan(procedure=name)["initialise"]
+
+
+@pytest.mark.parametrize(("name", "refused"), [("site", True), ("drill", True), ("verify", False)])
+def test_where_no_api_server_is_ready_the_verdict_says_so(name: str, refused: bool) -> None:
+    silent = {host: control_plane(host, api_ready=False, api_problem="etcd failed") for host in CONTROL_PLANES}
+    if refused:
+        with pytest.raises(Refused, match="no API server of it is ready"):
+            plan(found={**living(), **silent}, procedure=name)
+    else:
+        assert plan(found={**living(), **silent}, procedure=name)["primary"] == "cp1"
+
+
+def test_a_cluster_that_does_not_tell_of_itself_stops_a_run() -> None:
+    asked = {"found": living(), "cluster": {**CLUSTER, "reachable": False, "reason": "kubectl took longer than 15 s"}}
+    with pytest.raises(Refused, match="cp1: its API server is ready, but does not tell of the cluster: kubectl took longer than 15 s"):
+        plan(**asked)
+    assert plan(**asked, procedure="verify")["primary"] == "cp1"
+
+
+def test_a_living_cluster_of_another_version_can_be_verified_and_drilled() -> None:
+    """What cannot be changed in passing is refused where something would be changed."""
+    asked = {"found": living(), "cluster": {**CLUSTER, "version": "1.37.1"}}
+    with pytest.raises(Refused, match="cluster_kubernetes_version"):
+        plan(**asked)
+    assert plan(**asked, procedure="verify")["primary"] == plan(**asked, procedure="drill")["primary"] == "cp1"
+
+
+def test_a_word_of_another_procedure_is_refused_with_all_else() -> None:
+    with pytest.raises(Refused) as refused:
+        plan(inputs={"cluster_endpoint_name": None}, said=["drill_confirm", "mine"])
+    assert [problem.subject for problem in refused.value.problems] == ["-e drill_confirm", "cluster_endpoint_name"]
 
 
 @pytest.mark.parametrize("count", [*range(1, 12), 60, 127])

@@ -1,0 +1,97 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done to a cluster: one row for each procedure, and the only place that knows them.
+
+A procedure is a playbook that begins with `playbooks/look.yml` and names its row there.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem
+
+Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing"]
+"""What a check is about: whether the inventory describes a cluster that can be; whether every host of the run answers; whether machines can become
+nodes; whether the hosts belong to one cluster; whether the inventory's cluster can be made of what is there; whether an API server of a cluster that is
+there is ready; and whether there is one."""
+
+# The variable by which a playbook tells look.yml its procedure.
+CHOSEN_BY = "procedure"
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """What sets one procedure apart from the others."""
+
+    name: str
+    playbook: str
+    """How the user starts it."""
+    aspects: frozenset[Aspect]
+    """What is checked, and refused, before it begins."""
+    needs_hosts: bool = True
+    """Whether it works on the hosts of the run; one that tells of hosts takes those that do not answer for what they are."""
+    gives_steps: bool = False
+    """Whether hosts initialise or join; then the plan is printed."""
+    words: tuple[str, ...] = ()
+    """The variables, beside the inputs, that the user can say with `-e` (or in the inventory)."""
+
+
+DRILL_WORDS = (
+    "drill_confirm drill_timings drill_faults drill_repeats drill_write_budget drill_lead drill_hold drill_quiet drill_tail drill_recovery drill_probes "
+    "drill_probe_count drill_rate drill_output drill_power_off_command drill_power_on_command drill_freeze_command drill_thaw_command "
+    "drill_cut_off_command drill_reconnect_command drill_pull_cable_command drill_plug_cable_command drill_reboot_command drill_boot_command "
+    "drill_block_vrrp_command drill_pass_vrrp_command"
+)
+
+SITE = Procedure(
+    name="site",
+    playbook="quorum.kubeadm.site",
+    aspects=frozenset({"description", "reached", "machines", "one cluster", "building", "serving"}),
+    gives_steps=True,
+)
+VERIFY = Procedure(
+    name="verify",
+    playbook="quorum.kubeadm.verify",
+    aspects=frozenset({"description", "one cluster"}),
+    needs_hosts=False,
+    words=("verify_image",),
+)
+DRILL = Procedure(
+    name="drill",
+    playbook="quorum.kubeadm.drill",
+    aspects=frozenset({"description", "reached", "one cluster", "serving", "existing"}),
+    # The inputs of the role that the playbook leaves to the user.
+    words=tuple(DRILL_WORDS.split()),
+)
+GUIDE = Procedure(name="guide", playbook="lab/guide.yml", aspects=DRILL.aspects)
+
+PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, GUIDE)}
+
+
+def _owners(word: str) -> list[Procedure]:
+    """The procedures that a word is meant for, also one that they do not know: `drill_rates` is meant for `drill`."""
+    return [row for row in PROCEDURES.values() if word in row.words or (row.words and word.startswith(f"{row.name}_"))]
+
+
+def refused_words(procedure: Procedure, said: Iterable[str]) -> Iterator[Problem]:
+    """What is wrong with the names of variables that were said with `-e`; names that are no procedure's are the user's own."""
+    for word in sorted(said):
+        owners = _owners(word)
+        if word == CHOSEN_BY:
+            yield Problem(f"-e {word}", "a playbook says itself which procedure it is", "start the playbook of the one that you want")
+        elif word in procedure.words or not owners:
+            continue
+        elif procedure in owners:
+            nearest = difflib.get_close_matches(word, procedure.words, n=1, cutoff=0.75)
+            yield Problem(
+                f"-e {word}", f"{procedure.name} knows no such word", f"did you mean {nearest[0]}?" if nearest else f"write one of {', '.join(procedure.words)}"
+            )
+        else:
+            yield Problem(
+                f"-e {word}", f"means nothing to {procedure.name}, it belongs to {owners[0].name}", f"leave it out, or run `ansible-playbook {owners[0].playbook}`"
+            )
