@@ -66,6 +66,7 @@ class PlannedNode(TypedDict):
     reset: bool
     endpoint_address: str
     endpoint_address_joined: str
+    endpoint_named: bool
     hosts_entries: list[HostsEntry]
     sysctls: dict[str, Any]
     join_configuration: Document
@@ -175,10 +176,17 @@ def router_id(address: int) -> int:
     return address % 255 + 1
 
 
+def _is_named(host: Host, address: str) -> bool:
+    """Tell whether the endpoint's name has exactly this address in the host's /etc/hosts, and in the copies that pods have."""
+    resolved = host.found["resolved"] if host.found else None
+    return resolved is not None and resolved["hosts_file"] == ([address] if address else []) and not resolved["stale_copies"]
+
+
 def _node(host: Host, situation: Situation) -> PlannedNode:
     primary = situation.hosts[situation.course.primary]
     serves = host is primary or host.state == "control_plane"
     view = View(situation.inputs.endpoint_address, str(host.address or ""), str(primary.address), serves, host.control_plane)
+    endpoint_address = situation.endpoint_type.resolves_to(view)
     return PlannedNode(
         inputs=without_secrets(host.inputs),
         name=host.name,
@@ -187,8 +195,9 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
         control_plane=host.control_plane,
         step=situation.course.steps[host.host],
         reset=host.host in situation.course.reset,
-        endpoint_address=situation.endpoint_type.resolves_to(view),
+        endpoint_address=endpoint_address,
         endpoint_address_joined=situation.endpoint_type.resolves_to(view._replace(serves=host.control_plane)),
+        endpoint_named=_is_named(host, endpoint_address),
         # Its own and the control planes' names: so a new worker is nothing that another node has to learn of.
         hosts_entries=[
             HostsEntry(name=other.name, address=str(other.address)) for other in situation.nodes if other.address and (other.control_plane or other is host)

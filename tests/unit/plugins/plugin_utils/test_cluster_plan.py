@@ -188,6 +188,7 @@ def test_a_new_cluster() -> None:
         "reset": False,
         "endpoint_address": "198.18.64.10",
         "endpoint_address_joined": "198.18.64.10",
+        "endpoint_named": False,
         "hosts_entries": [{"name": host, "address": ADDRESSES[host]} for host in CONTROL_PLANES],
         "sysctls": {},
         "join_configuration": {
@@ -254,6 +255,22 @@ def test_the_inputs_are_in_the_plan_as_they_were_read() -> None:
     assert inputs["proxy_maxconn"] == 20000 and inputs["vrrp_router_id"] is None
     of_hosts = plan(hosts={"w1": {"cluster_sysctls": {"vm.max_map_count": 262144}}})["nodes"]
     assert [of_hosts[host]["inputs"]["sysctls"] for host in ("w1", "w2")] == [{"vm.max_map_count": 262144}, {}]
+
+
+@pytest.mark.parametrize(
+    ("hosts_file", "stale", "named"),
+    [
+        (["198.18.64.10"], [], True),
+        ([], [], False),
+        (["198.18.64.9"], [], False),
+        (["198.18.64.10", "198.18.64.9"], [], False),
+        (["198.18.64.10"], ["kube-system/kube-proxy-x"], False),
+    ],
+)
+def test_who_has_the_endpoints_name_already(hosts_file: list[str], stale: list[str], named: bool) -> None:
+    resolved = {"addresses": hosts_file, "hosts_file": hosts_file, "stale_copies": stale}
+    made = plan(found={"w1": node("w1", resolved=resolved)})
+    assert {host: planned["endpoint_named"] for host, planned in made["nodes"].items()} == {**dict.fromkeys(SIX, False), "w1": named}
 
 
 def test_paths_on_the_controller_are_resolved_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
