@@ -5,50 +5,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import show
 from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import Backend
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.balancer_verdict import Evidence, judge
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction, registered
 
 BACKEND = {"name": {"type": "str", "required": True}, "address": {"type": "str", "required": True}}
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Runs on the controller alone and changes nothing, so check mode is no different."""
+class ActionModule(ControllerAction):
+    """Changes nothing, so check mode is no different."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {
+        "name": {"type": "str", "required": True},
+        "port": {"type": "int", "default": 6443},
+        "backends": {"type": "list", "elements": "dict", "required": True, "options": BACKEND},
+        "backend_port": {"type": "int", "default": 6443},
+        "subject": {"type": "str", "required": True},
+        "listening": {"type": "bool", "required": True},
+        "needs_hairpin": {"type": "bool", "default": False},
+        "on_failure": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+        "hosts": {"type": "list", "elements": "str", "required": True},
+        "opened_variable": {"type": "str", "default": "opened"},
+        "probed_variable": {"type": "str", "default": "probed"},
+        "closed_variable": {"type": "str", "default": "closed"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(
-            argument_spec={
-                "name": {"type": "str", "required": True},
-                "port": {"type": "int", "default": 6443},
-                "backends": {"type": "list", "elements": "dict", "required": True, "options": BACKEND},
-                "backend_port": {"type": "int", "default": 6443},
-                "subject": {"type": "str", "required": True},
-                "listening": {"type": "bool", "required": True},
-                "needs_hairpin": {"type": "bool", "default": False},
-                "on_failure": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
-                "hosts": {"type": "list", "elements": "str", "required": True},
-                "opened_variable": {"type": "str", "default": "opened"},
-                "probed_variable": {"type": "str", "default": "probed"},
-                "closed_variable": {"type": "str", "default": "closed"},
-            }
-        )
-        hostvars = (task_vars or {})["hostvars"]
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        def told(variable: str, proof: str) -> dict[str, Any]:
+            return {host: value[proof] for host, value in registered(task_vars, arguments["hosts"], variable, proof).items()}
 
-        def registered(variable: str, proof: str) -> dict[str, Any]:
-            """What each host has, left out where its task was skipped or failed."""
-            results = {host: hostvars[host].get(variable) for host in arguments["hosts"] if host in hostvars}
-            return {host: value[proof] for host, value in results.items() if isinstance(value, Mapping) and value.get(proof) is not None}
-
-        probes = registered(arguments["probed_variable"], "probe")
+        probes = told(arguments["probed_variable"], "probe")
         backends = {host: probe["host"] for host, probe in probes.items() if probe["host"]}
 
         def by_backend(found: dict[str, Any]) -> dict[str, Any]:
@@ -64,15 +53,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 listening=arguments["listening"],
                 needs_hairpin=arguments["needs_hairpin"],
                 probes=probes,
-                marks=by_backend(registered(arguments["opened_variable"], "mark")),
-                traffic=by_backend(registered(arguments["closed_variable"], "traffic")) if arguments["listening"] else {},
+                marks=by_backend(told(arguments["opened_variable"], "mark")),
+                traffic=by_backend(told(arguments["closed_variable"], "traffic")) if arguments["listening"] else {},
             )
         )
         printed = show(verdict.checks)
         failing = bool(verdict.failure) and arguments["on_failure"] == "fail"
         warnings = [text for text in (verdict.warning, "" if failing else verdict.failure) if text]
         return {
-            **result,
             "changed": False,
             "failed": failing,
             "msg": verdict.failure or verdict.warning or "; ".join(printed),

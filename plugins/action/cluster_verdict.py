@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction, registered
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.verification import Check, Evidence, lines, verify
 
 COLOURS = {True: "COLOR_OK", False: "COLOR_ERROR", None: "COLOR_SKIP"}
@@ -24,42 +24,33 @@ def show(checks: Sequence[Check]) -> list[str]:
     return shown
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Runs on the controller alone and changes nothing, so check mode is no different."""
+class ActionModule(ControllerAction):
+    """Changes nothing, so check mode is no different."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {
+        "plan": {"type": "dict", "required": True},
+        "cluster": {"type": "dict", "default": {}},
+        "pods": {"type": "dict", "default": {}},
+        "balancer": {"type": "dict", "default": {}},
+        "found_variable": {"type": "str", "default": "found"},
+        "proxy_variable": {"type": "str", "default": "proxy"},
+        "endpoint_variable": {"type": "str", "default": "endpoint"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(
-            argument_spec={
-                "plan": {"type": "dict", "required": True},
-                "cluster": {"type": "dict", "default": {}},
-                "pods": {"type": "dict", "default": {}},
-                "balancer": {"type": "dict", "default": {}},
-                "found_variable": {"type": "str", "default": "found"},
-                "proxy_variable": {"type": "str", "default": "proxy"},
-                "endpoint_variable": {"type": "str", "default": "endpoint"},
-            }
-        )
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         plan = arguments["plan"]
         hosts = dict.fromkeys([*plan["nodes"], *plan["proxies"]])
-        hostvars = (task_vars or {})["hostvars"]
 
-        def registered(variable: str, proof: str) -> dict[str, Any]:
-            """What each host has, left out where its task was skipped, failed or did not reach it."""
-            results = {host: hostvars[host].get(variable) for host in hosts if host in hostvars}
-            return {host: value for host, value in results.items() if isinstance(value, Mapping) and proof in value}
+        def told(variable: str, proof: str) -> dict[str, Any]:
+            return registered(task_vars, hosts, variable, proof)
 
         checks = verify(
             Evidence(
                 plan=plan,
                 cluster=arguments["cluster"],
-                found={host: value["node"] for host, value in registered(arguments["found_variable"], "node").items()},
-                proxies={host: value["proxy"] for host, value in registered(arguments["proxy_variable"], "proxy").items()},
-                endpoint=registered(arguments["endpoint_variable"], "verified"),
+                found={host: value["node"] for host, value in told(arguments["found_variable"], "node").items()},
+                proxies={host: value["proxy"] for host, value in told(arguments["proxy_variable"], "proxy").items()},
+                endpoint=told(arguments["endpoint_variable"], "verified"),
                 pods=arguments["pods"] if "pods" in arguments["pods"] else None,
                 balancer=arguments["balancer"] if "reached" in arguments["balancer"] else None,
             )
@@ -67,7 +58,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         show(checks)
         wrong = [check for check in checks if check.passed is False]
         return {
-            **result,
             "changed": False,
             "failed": bool(wrong),
             "msg": (

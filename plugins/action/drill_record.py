@@ -10,32 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import analyse
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Writes one file on the controller, without a connection to any host."""
+class ActionModule(ControllerAction):
+    """Writes one file on the controller."""
 
     _supports_check_mode = False
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {
+        "path": {"type": "path", "required": True},
+        "fault": {"type": "str", "required": True, "choices": list(FAULTS)},
+        "repeat": {"type": "int", "default": 1},
+        "scene": {"type": "dict", "required": True},
+        "events": {"type": "list", "elements": "list", "default": []},
+        "measured": {"type": "list", "elements": "dict", "required": True},
+        "problem": {"type": "str", "default": ""},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(
-            argument_spec={
-                "path": {"type": "path", "required": True},
-                "fault": {"type": "str", "required": True, "choices": list(FAULTS)},
-                "repeat": {"type": "int", "default": 1},
-                "scene": {"type": "dict", "required": True},
-                "events": {"type": "list", "elements": "list", "default": []},
-                "measured": {"type": "list", "elements": "dict", "required": True},
-                "problem": {"type": "str", "default": ""},
-            }
-        )
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         fault, repeat, scene = FAULTS[arguments["fault"]], arguments["repeat"], arguments["scene"]
         records = {one["item"]: [json.loads(line) for line in one["records"].splitlines()] for one in arguments["measured"] if one.get("records")}
         events = [(str(one[0]), float(one[1])) for one in arguments["events"]]
@@ -59,4 +54,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
                 f"watch deaf for {one['deaf']:.2f} s, no write for {one['stalled']:.2f} s, seen from {host}",
                 color=constants.COLOR_ERROR if bad else constants.COLOR_OK,
             )
-        return {**result, "changed": True, "figures": figures}
+        return {"changed": True, "figures": figures}

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import Row, doubt, row, table
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_page import page
@@ -20,25 +20,20 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_timings impor
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, worst_cases
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Works on the controller alone."""
+class ActionModule(ControllerAction):
+    """Reads and writes files on the controller."""
 
     _supports_check_mode = False
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {
+        "directory": {"type": "path", "required": True},
+        "configured": {"type": "list", "elements": "dict", "default": []},
+        "timings": {"type": "dict", "default": {}},
+        "budget": {"type": "float", "default": 1.0},
+        "write_budget": {"type": "float", "default": 2.0},
+        "cluster": {"type": "str", "default": ""},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(
-            argument_spec={
-                "directory": {"type": "path", "required": True},
-                "configured": {"type": "list", "elements": "dict", "default": []},
-                "timings": {"type": "dict", "default": {}},
-                "budget": {"type": "float", "default": 1.0},
-                "write_budget": {"type": "float", "default": 2.0},
-                "cluster": {"type": "str", "default": ""},
-            }
-        )
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         directory = Path(arguments["directory"])
         rounds = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / "rounds").glob("*.json"))]
         timings = Timings.of({**together(one["timings"] for one in arguments["configured"]), **arguments["timings"]})
@@ -75,7 +70,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         over = [one for one in rows if not one["held"]]
         said = "; ".join(f"{one['title']}: {', '.join(one['problems'])}" for one in over)
         return {
-            **result,
             "changed": True,
             "failed": bool(over) or not rows,
             "msg": said or ("every fault held its budget" if rows else "no round was measured"),

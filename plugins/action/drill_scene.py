@@ -7,33 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_scene import set_scene
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Runs on the controller alone and changes nothing, so check mode is no different."""
+class ActionModule(ControllerAction):
+    """Changes nothing, so check mode is no different."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {
+        "fault": {"type": "str", "required": True, "choices": list(FAULTS)},
+        "repeat": {"type": "int", "default": 1},
+        "looked": {"type": "list", "elements": "dict", "required": True},
+        "etcd_leader": {"type": "str", "default": ""},
+        "nodes": {"type": "dict", "required": True},
+        "proxies": {"type": "list", "elements": "str", "required": True},
+        "probes": {"type": "list", "elements": "str", "default": []},
+        "probe_count": {"type": "int", "default": 1},
+        "commands": {"type": "dict", "default": {}},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(
-            argument_spec={
-                "fault": {"type": "str", "required": True, "choices": list(FAULTS)},
-                "repeat": {"type": "int", "default": 1},
-                "looked": {"type": "list", "elements": "dict", "required": True},
-                "etcd_leader": {"type": "str", "default": ""},
-                "nodes": {"type": "dict", "required": True},
-                "proxies": {"type": "list", "elements": "str", "required": True},
-                "probes": {"type": "list", "elements": "str", "default": []},
-                "probe_count": {"type": "int", "default": 1},
-                "commands": {"type": "dict", "default": {}},
-            }
-        )
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         scene = set_scene(
             fault=arguments["fault"],
             repeat=arguments["repeat"],
@@ -45,4 +39,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
             probe_count=arguments["probe_count"],
             commands=arguments["commands"],
         )
-        return {**result, "changed": False, "failed": bool(scene["problems"]), "msg": "; ".join(scene["problems"]) or "all is well", "scene": scene}
+        return {"changed": False, "failed": bool(scene["problems"]), "msg": "; ".join(scene["problems"]) or "all is well", "scene": scene}

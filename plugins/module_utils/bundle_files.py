@@ -11,9 +11,28 @@ import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SUMS = "SHA256SUMS"
+# What a user may write; the action and the module check the same.
+OPTIONS: Mapping[str, Any] = {
+    "path": {"type": "str", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {"src": {"type": "str", "required": True}, "dest": {"type": "str", "required": True}},
+    },
+    "texts": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}, "mode": {"type": "str", "default": "0644"}},
+    },
+    "mode": {"type": "str", "default": "0755"},
+    "units": {"type": "list", "elements": "str", "default": []},
+    "boot_units": {"type": "list", "elements": "str", "default": []},
+}
 _CHUNK = 1 << 20
 _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 

@@ -13,6 +13,15 @@ from typing import Any, NamedTuple
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import BundleError
 
 DIRECTORY = "images"
+# What a user may write; the action and the module check the same.
+OPTIONS: Mapping[str, Any] = {
+    "path": {"type": "str", "required": True},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "repository": {"type": "str"},
+    "address": {"type": "path", "default": "/run/containerd/containerd.sock"},
+    "namespace": {"type": "str", "default": "k8s.io"},
+    "timeout": {"type": "int", "default": 60},
+}
 _NAME = "io.containerd.image.name"
 
 

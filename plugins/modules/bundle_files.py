@@ -147,12 +147,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import (
-    Wanted,
-    differing,
-    has_mode,
-    install,
-)
+from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import OPTIONS, Wanted, differing, has_mode, install
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write
 from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units
@@ -161,39 +156,13 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import l
 def main() -> None:
     """Answer which files are missing; with a staging directory, put them in place."""
     module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "str", "required": True},
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "src": {"type": "str", "required": True},
-                    "dest": {"type": "str", "required": True},
-                    # Filled in by the action plugin from the bundle's list, as is _staging, the directory it transferred to.
-                    "_sha256": {"type": "str"},
-                },
-            },
-            "texts": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "content": {"type": "str", "required": True},
-                    "mode": {"type": "str", "default": "0644"},
-                },
-            },
-            "mode": {"type": "str", "default": "0755"},
-            "units": {"type": "list", "elements": "str", "default": []},
-            "boot_units": {"type": "list", "elements": "str", "default": []},
-            "_staging": {"type": "path"},
-        },
+        # Filled in by the action plugin: each file's path in the bundle, destination and checksum, and the directory it transferred them to.
+        argument_spec={**OPTIONS, "_wanted": {"type": "list", "elements": "list"}, "_staging": {"type": "path"}},
         supports_check_mode=True,
     )
-    files = [Wanted(file["src"], file["dest"], file["_sha256"]) for file in module.params["files"]]
-    if not all(file.sha256 for file in files):
+    if module.params["_wanted"] is None:
         module.fail_json(msg="bundle_files works through its action plugin, which reads the bundle on the controller; call it by its full name as a task.")
+    files = [Wanted(*file) for file in module.params["_wanted"]]
     mode = int(module.params["mode"], 8)
     texts = [TextFile(text["path"], text["content"], int(text["mode"], 8)) for text in module.params["texts"]]
     missing = differing(files)

@@ -94,7 +94,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_images import Image, absent, parse_list
+from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_images import OPTIONS, Image, absent, parse_list
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result, run
 
 # Measured on two cores with 540 MB in eight archives: one at a time 6.9 s, two 4.4 s, four 4.4 s.
@@ -152,17 +152,8 @@ def load(ctr: Sequence[str], staging: str, archives: Sequence[str]) -> None:
 def main() -> None:
     """Answer which archives have something the node lacks; with a staging directory, import those in it."""
     module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "str", "required": True},
-            "exclude": {"type": "list", "elements": "str", "default": []},
-            "repository": {"type": "str"},
-            "address": {"type": "path", "default": "/run/containerd/containerd.sock"},
-            "namespace": {"type": "str", "default": "k8s.io"},
-            "timeout": {"type": "int", "default": 60},
-            # Filled in by the action plugin: what each archive has, and the directory it transferred archives to.
-            "_archives": {"type": "dict"},
-            "_staging": {"type": "path"},
-        },
+        # Filled in by the action plugin: what each archive has, and the directory it transferred archives to.
+        argument_spec={**OPTIONS, "_archives": {"type": "dict"}, "_staging": {"type": "path"}},
         supports_check_mode=True,
     )
     params = module.params

@@ -10,29 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.quorum.kubeadm.plugins.action import balancer_listener, balancer_verdict
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from .conftest import run_action
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "balancer"
 VARIABLES = {f"{name}_variable": f"__balancer_test_{name}" for name in ("opened", "probed", "closed")}
 BACKENDS = [{"name": f"b{number}", "address": f"198.18.74.1{number}"} for number in (1, 2, 3)]
-
-
-class Task:
-    """As much of a task as an action plugin looks at."""
-
-    async_val = False
-    environment: list[Any] = []
-    check_mode = False
-    diff = False
-    no_log = False
-    action = "quorum.kubeadm.balancer_verdict"
-
-    def __init__(self, arguments: dict[str, Any]) -> None:
-        self.args = arguments
 
 
 def registered(name: str) -> dict[str, Any]:
@@ -40,19 +26,14 @@ def registered(name: str) -> dict[str, Any]:
     return hosts
 
 
-def judge(monkeypatch: pytest.MonkeyPatch, hostvars: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], list[str]]:
-    """Run the action, return its result and what it printed."""
-    printed: list[str] = []
-    monkeypatch.setattr(Display, "display", lambda _self, line, **_more: printed.append(line))
-    monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
-    action = balancer_verdict.ActionModule.__new__(balancer_verdict.ActionModule)
+def judge(hostvars: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Run the action as the role does, and return its result."""
     common = {"name": "api.example.org", "backends": BACKENDS, "subject": "cluster_endpoint_address", "listening": True, "hosts": list(hostvars)}
-    action._task = Task({**common, **VARIABLES, **arguments})
-    return action.run(None, {"hostvars": hostvars}), printed
+    return run_action(balancer_verdict, {**common, **VARIABLES, **arguments}, {"hostvars": hostvars})
 
 
-def test_a_load_balancer_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, printed = judge(monkeypatch, registered("no_hairpin"))
+def test_a_load_balancer_that_works(printed: list[str]) -> None:
+    result = judge(registered("no_hairpin"))
     assert (result["failed"], result["changed"], result["reached"], result.get("warnings")) == (False, False, True, None)
     assert printed == result["lines"]
     assert all(line.startswith("✓ b") for line in printed)
@@ -67,58 +48,54 @@ def test_a_load_balancer_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_one_that_does_not_work_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, printed = judge(monkeypatch, registered("one_missing"))
+def test_one_that_does_not_work_stops_the_run(printed: list[str]) -> None:
+    result = judge(registered("one_missing"))
     assert (result["failed"], result["reached"], result.get("warnings")) == (True, False, None)
     assert result["msg"].startswith("The load balancer api.example.org (198.18.74.10:6443) does not reach b3. Check cluster_endpoint_address, and there")
     assert [line[0] for line in printed] == ["✓", "✓", "✗"]
 
 
-def test_or_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, _printed = judge(monkeypatch, registered("one_missing"), on_failure="warn")
+def test_or_is_a_warning() -> None:
+    result = judge(registered("one_missing"), on_failure="warn")
     assert (result["failed"], result["reached"], result["warnings"]) == (False, False, [result["msg"]])
     assert "does not reach b3" in result["msg"]
 
 
-def test_what_is_unknown_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unknown_is_a_warning(printed: list[str]) -> None:
     own = registered("no_hairpin")["quorum-balancer-b1"]
     own["__balancer_test_probed"]["probe"]["reached"] = []
-    result, printed = judge(monkeypatch, {"quorum-balancer-b1": own}, backends=BACKENDS[:1])
+    result = judge({"quorum-balancer-b1": own}, backends=BACKENDS[:1])
     assert (result["failed"], result["reached"]) == (False, None)
     assert "is unknown" in result["warnings"][0]
     assert printed[0].startswith("– b1 ")
 
 
-def test_check_mode_has_nothing_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_mode_has_nothing_to_judge(printed: list[str]) -> None:
     skipped = {
         "__balancer_test_opened": {"changed": True, "mark": ""},
         "__balancer_test_probed": {"skipped": True},
         "__balancer_test_closed": {"traffic": None},
     }
-    result, printed = judge(monkeypatch, {"one": skipped})
+    result = judge({"one": skipped})
     assert (result["failed"], result["reached"]) == (False, None)
     assert printed == ["– The load balancer api.example.org: not tested: check mode opens no listener"]
 
 
-def test_a_living_cluster_has_no_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, printed = judge(monkeypatch, registered("hairpin"), listening=False)
+def test_a_living_cluster_has_no_listeners(printed: list[str]) -> None:
+    result = judge(registered("hairpin"), listening=False)
     assert result["reached"]
     assert printed[0] == "✓ b1 (198.18.74.11:6443): reached from b2, b3, quorum-balancer-o1; hairpin yes"
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_the_listener_gets_a_certificate_of_its_own(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+def test_the_listener_gets_a_certificate_of_its_own(state: str) -> None:
     sent: dict[str, Any] = {}
 
-    def execute(_self: Any, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+    def execute(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         sent.update(module_args)
         return {"module": module_name}
 
-    monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
-    monkeypatch.setattr(ActionBase, "_execute_module", execute)
-    action = balancer_listener.ActionModule.__new__(balancer_listener.ActionModule)
-    action._task = Task({"state": state, "name": "cp1"})
-    assert action.run(None, {}) == {"module": "quorum.kubeadm.balancer_listener"}
+    assert run_action(balancer_listener, {"state": state, "name": "cp1"}, _execute_module=execute) == {"module": "quorum.kubeadm.balancer_listener"}
     assert ("_certificate" in sent) is (state == "present")
     if state == "present":
         certificate = x509.load_pem_x509_certificate(sent["_certificate"].encode())

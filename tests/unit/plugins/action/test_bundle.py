@@ -11,13 +11,13 @@ import json
 import tarfile
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.quorum.kubeadm.plugins.action import bundle_files, bundle_images
+
+from .conftest import run_action
 
 DIGEST = "sha256:" + "1" * 64
 STAGING = "/home/deploy/.ansible/tmp/staging/"
@@ -63,18 +63,14 @@ class Node:
 
     def run(self, plugin: Any, arguments: dict[str, Any], check_mode: bool = False) -> dict[str, Any]:
         """Run an action against this node."""
-        task = MagicMock(args=arguments, check_mode=check_mode, async_val=0, environment=[])
-        connection = MagicMock()
-        connection._shell.tmpdir = None
-        connection._shell.join_path = lambda *parts: "/".join(part.strip("/") if number else part.rstrip("/") for number, part in enumerate(parts))
-        action: ActionBase = plugin.ActionModule(
-            task, connection, MagicMock(), MagicMock(path_dwim=lambda path: path), MagicMock(), MagicMock()
+        return run_action(
+            plugin,
+            arguments,
+            check_mode=check_mode,
+            _execute_module=self._execute,
+            _make_tmp_path=lambda: STAGING,
+            _transfer_file=lambda local, remote: self.sent.update({remote: local}),
         )
-        action._execute_module = self._execute
-        action._make_tmp_path = lambda: STAGING
-        action._transfer_file = lambda local, remote: self.sent.update({remote: local})
-        result: dict[str, Any] = action.run(task_vars={})
-        return result
 
     def _execute(self, module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         self.asked.append({**module_args, "module": module_name, "sent": len(self.sent)})
@@ -90,9 +86,9 @@ def test_files(bundle: Path) -> None:
         ("quorum.kubeadm.bundle_files", None, 0),
         ("quorum.kubeadm.bundle_files", STAGING, 1),
     ]
-    assert node.asked[0]["files"] == [
-        {"src": "bin/kubeadm", "dest": "/usr/bin/kubeadm", "_sha256": SUMS["bin/kubeadm"]},
-        {"src": "bin/kubelet", "dest": "/usr/bin/kubelet", "_sha256": SUMS["bin/kubelet"]},
+    assert node.asked[0]["_wanted"] == [
+        ["bin/kubeadm", "/usr/bin/kubeadm", SUMS["bin/kubeadm"]],
+        ["bin/kubelet", "/usr/bin/kubelet", SUMS["bin/kubelet"]],
     ]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from ansible_collections.quorum.kubeadm.plugins.action.cluster_verdict import ActionModule
+from ansible_collections.quorum.kubeadm.plugins.action import cluster_verdict
+
+from .conftest import run_action
 
 PLAN: dict[str, Any] = {
     "primary": "cp1",
@@ -49,39 +49,20 @@ PODS: dict[str, Any] = {
 }
 
 
-class Task:
-    """As much of a task as an action plugin looks at."""
-
-    async_val = False
-    environment: list[Any] = []
-    check_mode = False
-    diff = False
-    no_log = False
-    action = "quorum.kubeadm.cluster_verdict"
-
-    def __init__(self, arguments: dict[str, Any]) -> None:
-        self.args = arguments
+def judge(registered: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Run the action as the playbook does, and return its result."""
+    return run_action(cluster_verdict, {"plan": PLAN, "cluster": CLUSTER, "pods": PODS, **arguments}, {"hostvars": {"cp1": registered, "other": {}}})
 
 
-def judge(monkeypatch: pytest.MonkeyPatch, registered: dict[str, Any], **arguments: Any) -> tuple[dict[str, Any], list[str]]:
-    """Run the action, return its result and what it printed."""
-    printed: list[str] = []
-    monkeypatch.setattr(Display, "display", lambda _self, line, **_more: printed.append(line))
-    action = ActionModule.__new__(ActionModule)
-    action._task = Task({"plan": PLAN, "cluster": CLUSTER, "pods": PODS, **arguments})
-    monkeypatch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
-    return action.run(None, {"hostvars": {"cp1": registered, "other": {}}}), printed
-
-
-def test_a_healthy_cluster_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, printed = judge(monkeypatch, REGISTERED)
+def test_a_healthy_cluster_passes(printed: list[str]) -> None:
+    result = judge(REGISTERED)
     assert (result["failed"], result["changed"], result["msg"]) == (False, False, "15 checks, none failed")
     assert len(printed) == len(result["checks"]) == 15
     assert all(line.startswith("✓ ") for line in printed)
 
 
-def test_what_is_wrong_fails_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, printed = judge(monkeypatch, REGISTERED, cluster={**CLUSTER, "etcd_problem": "connection refused"})
+def test_what_is_wrong_fails_and_is_named(printed: list[str]) -> None:
+    result = judge(REGISTERED, cluster={**CLUSTER, "etcd_problem": "connection refused"})
     assert result["failed"]
     assert result["msg"] == "1 of 15 checks failed, the lines above say why: etcd has a voter on every control plane"
     assert [line for line in printed if line.startswith("✗")] == ["✗ etcd has a voter on every control plane: etcd was not asked: connection refused"]
@@ -96,18 +77,18 @@ def test_what_is_wrong_fails_and_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         ({}, "Every host is reached"),
     ],
 )
-def test_what_a_host_did_not_tell_is_no_pass(monkeypatch: pytest.MonkeyPatch, registered: dict[str, Any], name: str) -> None:
-    result, _printed = judge(monkeypatch, registered)
+def test_what_a_host_did_not_tell_is_no_pass(registered: dict[str, Any], name: str) -> None:
+    result = judge(registered)
     assert name in [check["name"] for check in result["checks"] if check["passed"] is False]
 
 
-def test_a_probe_that_was_skipped_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, printed = judge(monkeypatch, REGISTERED, pods={"skipped": True, "msg": "remote module does not support check mode"})
+def test_a_probe_that_was_skipped_is_not_checked(printed: list[str]) -> None:
+    result = judge(REGISTERED, pods={"skipped": True, "msg": "remote module does not support check mode"})
     assert not result["failed"]
     assert len([line for line in printed if line.startswith("– ")]) == 4
 
 
-def test_the_variables_can_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variables_can_have_other_names() -> None:
     renamed = {"a": REGISTERED["found"], "b": REGISTERED["proxy"], "c": REGISTERED["endpoint"]}
-    result, _printed = judge(monkeypatch, renamed, found_variable="a", proxy_variable="b", endpoint_variable="c")
+    result = judge(renamed, found_variable="a", proxy_variable="b", endpoint_variable="c")
     assert not result["failed"]

@@ -10,21 +10,19 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
-from ansible.template import Templar
 from ansible_collections.quorum.kubeadm.plugins.action import drill_record, drill_report, drill_scene
+
+from .conftest import run_action
 
 ROUNDS = Path(__file__).parents[2] / "fixtures" / "drill" / "rounds"
 
 
-def run(plugin: Any, **arguments: Any) -> Any:
-    """Run an action as a task would."""
-    task = MagicMock(args=arguments, async_val=0, action=plugin.__name__, check_mode=False, diff=False, environment=[])
-    action = plugin.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), Templar(loader=None), MagicMock())
-    return action.run(task_vars={})
+def run(plugin: ModuleType, **arguments: Any) -> dict[str, Any]:
+    return run_action(plugin, arguments)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def make_arguments(tmp_path: Path) -> dict[str, Any]:
     """Return what the action asks for: two files, of which one is there."""
     (tmp_path / "kubelet").write_text("kubelet")
     (tmp_path / "kubelet").chmod(0o755)
-    return {"path": "/bundle", "files": [{"src": f"bin/{name}", "dest": str(tmp_path / name), "_sha256": SUMS[name]} for name in SUMS]}
+    return {"path": "/bundle", "files": [{"src": "bin", "dest": str(tmp_path)}], "_wanted": [[f"bin/{name}", str(tmp_path / name), SUMS[name]] for name in SUMS]}
 
 
 def test_asking(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_damaged_on_the_way(run_module: RunModule, arguments: dict[str, Any], tm
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_wrong_mode(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path, check_mode: bool) -> None:
     (tmp_path / "kubelet").chmod(0o700)
-    arguments["files"].pop()
+    arguments["_wanted"].pop()
     answer = run_module("bundle_files", check_mode, **arguments)
     assert (answer["installed"], answer["_missing"]) == ([str(tmp_path / "kubelet")], [])
     assert (tmp_path / "kubelet").stat().st_mode & 0o7777 == (0o700 if check_mode else 0o755)
@@ -72,7 +72,7 @@ def test_wrong_mode(run_module: RunModule, arguments: dict[str, Any], tmp_path: 
 
 def test_unit_that_runs_an_older_file(run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, units, _paths: Units(units, [], [], []))
-    arguments["files"].pop()
+    arguments["_wanted"].pop()
     answer = run_module("bundle_files", **arguments, units=["kubelet.service"])
     assert (answer["changed"], answer["installed"], answer["stale_units"]) == (True, [], ["kubelet.service"])
 
@@ -90,7 +90,7 @@ def test_texts_are_written_with_the_files_and_not_before(run_module: RunModule, 
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_a_text_alone(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path, check_mode: bool) -> None:
-    arguments["files"].pop()
+    arguments["_wanted"].pop()
     answer = run_module("bundle_files", check_mode, **arguments, texts=[{"path": str(tmp_path / "unit"), "content": "new\n"}])
     assert (answer["changed"], answer["diff"][0]["after"], (tmp_path / "unit").exists()) == (True, "new\n", not check_mode)
 

@@ -1,49 +1,63 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation of modules says what their code does."""
+"""The documentation of modules, as users see it, says what their code does."""
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.plugins.action import ActionBase
 
-MODULES = [
-    "balancer_probe",
-    "cluster_info",
-    "config_files",
-    "etcd_member",
-    "hosts_entries",
-    "join_credentials",
-    "kubeadm_init",
-    "kubeadm_join",
-    "lost_node",
-    "node_info",
-    "proxy_info",
-    "tls_probe",
-]
+from ..action.conftest import run_action
+
+ROOT = Path(__file__).parents[4]
+PLUGINS = "ansible_collections.quorum.kubeadm.plugins"
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("[!_]*.py"))
+
+
+@cache
+def shown() -> dict[str, Any]:
+    """What ansible-doc shows of every module, documentation fragments included."""
+    command = [sys.executable, str(Path(sys.executable).with_name("ansible-doc")), "--json", *(f"quorum.kubeadm.{name}" for name in MODULES)]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    pages: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
+    return pages
 
 
 class Seen(Exception):
-    """Carries the argument spec out of main()."""
+    """Carries out of a module or an action what it takes, and whether it supports check mode."""
 
 
-def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
-    module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
+def interface(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Mapping[str, Any], bool]:
+    """The argument spec and the support of check mode of a module; of its action, where that is all there is."""
+    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
 
-    def stop(**options: Any) -> None:
-        assert options["supports_check_mode"]
-        raise Seen(options["argument_spec"])
+    def stop_module(**options: Any) -> None:
+        raise Seen(options["argument_spec"], options.get("supports_check_mode", False))
 
-    monkeypatch.setattr(module, "AnsibleModule", stop)
+    def stop_action(action: Any, argument_spec: Mapping[str, Any]) -> None:
+        raise Seen(argument_spec, action._supports_check_mode)
+
     with pytest.raises(Seen) as seen:
-        module.main()
-    spec: Mapping[str, Any] = seen.value.args[0]
-    return spec
+        if hasattr(module, "main"):
+            monkeypatch.setattr(module, "AnsibleModule", stop_module)
+            module.main()
+        else:
+            monkeypatch.setattr(ActionBase, "validate_argument_spec", stop_action)
+            run_action(importlib.import_module(f"{PLUGINS}.action.{name}"), {})
+    spec, check_mode = seen.value.args
+    return {option: value for option, value in spec.items() if not option.startswith("_")}, check_mode
 
 
 def surface(options: Mapping[str, Any], nested: str) -> dict[str, Any]:
@@ -53,24 +67,25 @@ def surface(options: Mapping[str, Any], nested: str) -> dict[str, Any]:
             option.get("elements"),
             bool(option.get("required")),
             option.get("default"),
-            option.get("choices"),
-            surface(option[nested], nested) if nested in option else None,
+            list(option.get("choices") or []),
+            surface(option[nested], nested) if option.get(nested) else None,
         )
         for name, option in options.items()
     }
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_options(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
-    documented = yaml.safe_load(module.DOCUMENTATION)
-    assert documented["module"] == name
-    assert surface(documented["options"], "suboptions") == surface(argument_spec(name, monkeypatch), "options")
+def test_options_and_check_mode(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, check_mode = interface(name, monkeypatch)
+    documented = shown()[f"quorum.kubeadm.{name}"]["doc"]
+    assert surface(documented["options"], "suboptions") == surface(spec, "options")
+    assert (documented["attributes"]["check_mode"]["support"] != "none") == check_mode
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_and_returns_are_yaml(name: str) -> None:
-    module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
-    assert isinstance(yaml.safe_load(module.EXAMPLES), list)
-    assert all("description" in value and "type" in value for value in yaml.safe_load(module.RETURN).values())
-    assert set(yaml.safe_load(module.DOCUMENTATION)["attributes"]) == {"check_mode", "diff_mode", "idempotent"}
+def test_examples_and_returns(name: str) -> None:
+    page = shown()[f"quorum.kubeadm.{name}"]
+    tasks = yaml.safe_load(page["examples"])
+    assert f"quorum.kubeadm.{name}:" in page["examples"] and isinstance(tasks, list)
+    assert page["return"] and all("description" in value and "type" in value for value in page["return"].values())
+    assert set(page["doc"]["attributes"]) >= {"check_mode", "diff_mode", "idempotent"}
