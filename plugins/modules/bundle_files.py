@@ -39,9 +39,6 @@ options:
           - The path on the node. When O(files[].src) is a directory, or this ends in a slash, it is the directory to install into.
         type: str
         required: true
-      _sha256:
-        description: The checksum of it, from the bundle's list. The action plugin of this name sets it; a task does not.
-        type: str
   texts:
     description:
       - Text files that go with them, such as the units that run them. They are written before the files of the bundle.
@@ -79,6 +76,12 @@ options:
     type: list
     elements: str
     default: []
+  _wanted:
+    description:
+      - Each file's path in the bundle, its path on the node, and its checksum, from the bundle's list.
+        The action plugin of this name sets it; a task does not.
+    type: list
+    elements: list
   _staging:
     description: The directory to which the files were transferred. The action plugin of this name sets it; a task does not.
     type: path
@@ -156,7 +159,6 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import l
 def main() -> None:
     """Answer which files are missing; with a staging directory, put them in place."""
     module = AnsibleModule(
-        # Filled in by the action plugin: each file's path in the bundle, destination and checksum, and the directory it transferred them to.
         argument_spec={**OPTIONS, "_wanted": {"type": "list", "elements": "list"}, "_staging": {"type": "path"}},
         supports_check_mode=True,
     )

@@ -152,7 +152,6 @@ def load(ctr: Sequence[str], staging: str, archives: Sequence[str]) -> None:
 def main() -> None:
     """Answer which archives have something the node lacks; with a staging directory, import those in it."""
     module = AnsibleModule(
-        # Filled in by the action plugin: what each archive has, and the directory it transferred archives to.
         argument_spec={**OPTIONS, "_archives": {"type": "dict"}, "_staging": {"type": "path"}},
         supports_check_mode=True,
     )

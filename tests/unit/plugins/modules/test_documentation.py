@@ -57,7 +57,7 @@ def interface(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Mapping[str, 
             monkeypatch.setattr(ActionBase, "validate_argument_spec", stop_action)
             run_action(importlib.import_module(f"{PLUGINS}.action.{name}"), {})
     spec, check_mode = seen.value.args
-    return {option: value for option, value in spec.items() if not option.startswith("_")}, check_mode
+    return spec, check_mode
 
 
 def surface(options: Mapping[str, Any], nested: str) -> dict[str, Any]:
