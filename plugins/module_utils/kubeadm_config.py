@@ -16,6 +16,8 @@ TOKEN_DESCRIPTION = "quorum.kubeadm: join, revoked afterwards"
 REGISTRATION = {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent"}
 # How long a control plane waits for its turn in etcd, which takes in one member at a time; kubeadm's own default is two minutes.
 CONTROL_PLANE_TIMEOUTS = {"etcdAPICall": "5m0s"}
+# The fields of its documents that let somebody into the cluster, or read its keys.
+SECRETS = ("token", "tlsBootstrapToken", "certificateKey")
 
 Document = dict[str, Any]
 Fields = Mapping[str, Any]
@@ -92,3 +94,14 @@ def reset_configuration(cri_socket: str, certificates_dir: str, skip_phases: Seq
 def render(documents: Sequence[Document]) -> str:
     """Write the documents as kubeadm reads them from its standard input: JSON, which is YAML."""
     return "".join(f"---\n{json.dumps(document)}\n" for document in documents)
+
+
+def difference(command: str, documents: Sequence[Document]) -> dict[str, str]:
+    """Return what Ansible shows with --diff of a kubeadm that changes a node: the command and its documents, without their secrets."""
+    return {"prepared": f"{command}\n" + "".join(f"---\n{json.dumps(_without_secrets(document), indent=2)}\n" for document in documents)}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: "********" if key in SECRETS else _without_secrets(item) for key, item in value.items()}
+    return [_without_secrets(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -95,6 +95,11 @@ def unfinished(work: Work, root: Path = Path("/")) -> Iterator[None]:
     mark.unlink()
 
 
+def command(arguments: Sequence[str], must_reset: bool) -> str:
+    """Return what is run on a node, for a person to read."""
+    return ("kubeadm reset && " if must_reset else "") + " ".join(["kubeadm", *arguments])
+
+
 def kubeadm(runner: Runner, arguments: Sequence[str], documents: Sequence[Document]) -> Result:
     """Run kubeadm with its configuration on standard input, and raise its own words when it fails."""
     result = runner(["kubeadm", *arguments, "--config", "/dev/stdin"], render(documents))

@@ -42,7 +42,9 @@ def is_as_wanted(file: TextFile, found: FileState) -> bool:
 
 
 def difference(file: TextFile, found: FileState) -> dict[str, str]:
-    """Return what Ansible shows with --diff."""
+    """Return what Ansible shows with --diff: of a new program, which no host differs in, that it is new and not the whole of it."""
+    if found.content is None and file.mode & 0o111:
+        return {"prepared": f"{file.path}: a new program of {len(file.content.splitlines())} lines\n"}
     return {
         "before_header": file.path,
         "after_header": file.path,

@@ -200,7 +200,7 @@ def main() -> None:
         missing_units=units.missing,
         idle_units=units.idle,
         disabled_units=disabled,
-        diff=[difference(text, found) for text, found in pending],
+        diff=[*([{"prepared": f"files of the bundle: {', '.join(installed)}\n"}] if installed else []), *(difference(text, found) for text, found in pending)],
         _missing=[file.sha256 for file in missing],
     )
 

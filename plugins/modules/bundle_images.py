@@ -62,8 +62,8 @@ attributes:
     description: Says what would be loaded, and transfers nothing.
     support: full
   diff_mode:
-    description: Images have no text to compare.
-    support: none
+    description: Names the images.
+    support: partial
   idempotent:
     description: Run again it finds every image there and changes nothing.
     support: full
@@ -183,7 +183,9 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=f"Bundle {params['path']}: {error}")
     loaded = [image.name for name in missing for image in lacking[name]]
-    module.exit_json(changed=bool(loaded), loaded=loaded, _missing=missing)
+    module.exit_json(
+        changed=bool(loaded), loaded=loaded, diff={"prepared": f"images of the bundle: {', '.join(loaded)}\n"} if loaded else {}, _missing=missing
+    )
 
 
 if __name__ == "__main__":

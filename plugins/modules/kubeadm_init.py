@@ -24,8 +24,8 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying the target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
+    description: Shows how kubeadm is run, with its documents; what would let somebody into the cluster is left out of them.
+    support: partial
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
@@ -162,6 +162,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output impo
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import (
     BusyError,
     KubeadmError,
+    command,
     exclusively,
     install_kubeconfig,
     kubeadm,
@@ -183,6 +184,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import (
 )
 
 ROOT = Path("/")
+AUTHORITY = ["init", "phase", "certs", "ca"]
 
 
 class Refused(Exception):
@@ -200,6 +202,7 @@ class Outcome(TypedDict):
     join: JoinFacts | None
     ca_certificate: str | None
     ca_hash: str | None
+    diff: dict[str, str]
 
 
 def documents(params: Mapping[str, Any]) -> list[config.Document]:
@@ -258,11 +261,19 @@ def make_authority(params: Mapping[str, Any], check_mode: bool, runner: Runner, 
             if foreign:
                 reset(runner, wanted[0]["nodeRegistration"]["criSocket"], keep_authority=False, root=root)
             set_orphaned_key_aside(root)
-            result = kubeadm(runner, ["init", "phase", "certs", "ca"], wanted[:2])
+            result = kubeadm(runner, AUTHORITY, wanted[:2])
         stdout, stderr = result.stdout, result.stderr
     certificate, pin = (None if missing and check_mode else read_authority(root)) or (None, None)
     return Outcome(
-        changed=missing, state=state, reset=foreign, stdout=stdout, stderr=stderr, join=None, ca_certificate=certificate, ca_hash=pin
+        changed=missing,
+        state=state,
+        reset=foreign,
+        stdout=stdout,
+        stderr=stderr,
+        join=None,
+        ca_certificate=certificate,
+        ca_hash=pin,
+        diff={"prepared": f"{command(AUTHORITY, foreign)}: the CA of the cluster, {root / CA_CERTIFICATE} and {root / CA_KEY}\n"} if missing else {},
     )
 
 
@@ -289,6 +300,7 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
     if must_reset:
         permit_reset(params, state, root)
     unmarked = clear_stale_mark(root, membership, check_mode)
+    arguments = ["init", "--skip-token-print", *(["--upload-certs", "--skip-certificate-key-print"] if params["upload_certificates"] else [])]
     stdout = stderr = ""
     join: JoinFacts | None = None
     if needed and not check_mode:
@@ -296,8 +308,7 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
             if must_reset:
                 reset(runner, wanted[0]["nodeRegistration"]["criSocket"], keep_authority=traces.ca_key, root=root)
             set_orphaned_key_aside(root)
-            upload = ["--upload-certs", "--skip-certificate-key-print"] if params["upload_certificates"] else []
-            result = kubeadm(runner, ["init", "--skip-token-print", *upload], wanted)
+            result = kubeadm(runner, arguments, wanted)
         stdout, stderr = result.stdout, result.stderr
         join = join_facts(stdout)
     copied = bool(params["kubeconfig"]) and install_kubeconfig(Path(params["kubeconfig"]), root, check_mode)
@@ -311,6 +322,7 @@ def initialise(params: Mapping[str, Any], check_mode: bool, runner: Runner, root
         join=join,
         ca_certificate=certificate,
         ca_hash=pin,
+        diff=config.difference(command(arguments, must_reset), wanted) if needed else {},
     )
 
 

@@ -23,8 +23,8 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying the target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
+    description: Shows how kubeadm is run, with its documents; what would let somebody into the cluster is left out of them.
+    support: partial
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
@@ -152,6 +152,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import EtcdErr
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import (
     BusyError,
     KubeadmError,
+    command,
     exclusively,
     install_kubeconfig,
     kubeadm,
@@ -181,6 +182,7 @@ class Outcome(TypedDict):
     stdout: str
     stderr: str
     ca_hash: str | None
+    diff: dict[str, str]
 
 
 def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> bool:
@@ -207,15 +209,14 @@ def belongs(state: State, ca_hash: str | None, params: Mapping[str, Any]) -> boo
     return False
 
 
-def configuration(params: Mapping[str, Any]) -> config.Document:
-    """Complete the JoinConfiguration, or raise Refused when it cannot be."""
+def check_configuration(params: Mapping[str, Any]) -> None:
+    """Raise Refused when the JoinConfiguration cannot be completed."""
     if not params["control_plane"] and "controlPlane" in params["configuration"]:
         raise Refused("configuration has controlPlane, which makes a control plane: leave it out for a worker, or set control_plane: true")
     credentials = params["credentials"]
     missing = [name for name in ("token", *(["certificate_key"] if params["control_plane"] else [])) if not credentials[name]]
     if missing:
         raise Refused(f"credentials lack {' and '.join(missing)}: ask quorum.kubeadm.join_credentials for them, with control_plane as here")
-    return config.join_configuration(params["configuration"], credentials, params["control_plane"])
 
 
 def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: Kubectl, root: Path = ROOT) -> Outcome:
@@ -233,8 +234,10 @@ def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: K
     unmarked = clear_stale_mark(root, membership, check_mode)
     stdout = stderr = ""
     removed: str | None = None
+    # Check mode has no credentials, and shows none.
+    document = config.join_configuration(params["configuration"], params["credentials"], params["control_plane"])
     if needed and not check_mode:
-        document = configuration(params)
+        check_configuration(params)
         with unfinished("join", root):
             if must_reset:
                 if state == "half_joined":
@@ -256,6 +259,7 @@ def join(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl: K
         stdout=stdout,
         stderr=stderr,
         ca_hash=(read_authority(root) or (None, None))[1],
+        diff=config.difference(command(["join"], must_reset), [document]) if needed else {},
     )
 
 

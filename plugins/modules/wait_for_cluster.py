@@ -145,7 +145,8 @@ def main() -> None:
         module.fail_json(msg=str(error), pending=[])
     if explained and not module.check_mode:
         module.fail_json(msg=report(explained, parameters["timeout"]), pending=explained)
-    module.exit_json(changed=False, pending=explained)
+    # A check does not wait, so it does not say that all is well.
+    module.exit_json(changed=False, skipped=bool(explained), pending=explained, **({"msg": "not there yet in check mode"} if explained else {}))
 
 
 if __name__ == "__main__":

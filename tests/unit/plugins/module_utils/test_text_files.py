@@ -51,3 +51,10 @@ def test_difference() -> None:
     shown = text_files.difference(WANTED, FileState("old\n", 0o644, True))
     assert (shown["before"], shown["after"], shown["after_header"]) == ("old\n", "text\n", "/etc/x")
     assert text_files.difference(WANTED, FileState(None, 0, False))["before"] == ""
+
+
+def test_difference_of_a_program() -> None:
+    """The whole of a new one would be shown once for each host; what changes in one is shown."""
+    program = TextFile("/usr/local/libexec/x", "#!/bin/sh\ntrue\n", 0o755)
+    assert text_files.difference(program, FileState(None, 0, False)) == {"prepared": "/usr/local/libexec/x: a new program of 2 lines\n"}
+    assert text_files.difference(program, FileState("#!/bin/sh\n", 0o755, True))["before"] == "#!/bin/sh\n"

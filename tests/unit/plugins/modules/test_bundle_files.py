@@ -41,6 +41,7 @@ def make_arguments(tmp_path: Path) -> dict[str, Any]:
 def test_asking(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:
     answer = run_module("bundle_files", **arguments)
     assert (answer["changed"], answer["installed"], answer["_missing"]) == (True, [str(tmp_path / "kubeadm")], [SUMS["kubeadm"]])
+    assert answer["diff"] == [{"prepared": f"files of the bundle: {tmp_path / 'kubeadm'}\n"}]
     assert not (tmp_path / "kubeadm").exists()
 
 

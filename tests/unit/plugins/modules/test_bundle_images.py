@@ -88,6 +88,7 @@ def test_asking(
     containerd = connect(monkeypatch, images)
     answer = run_module("bundle_images", check_mode, path="/bundle", address=address, _archives=ARCHIVES)
     assert (answer["_missing"], answer["loaded"], answer["changed"]) == (missing, loaded, bool(missing))
+    assert answer["diff"] == ({"prepared": f"images of the bundle: {', '.join(loaded)}\n"} if loaded else {})
     assert not containerd.imports
 
 

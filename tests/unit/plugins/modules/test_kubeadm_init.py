@@ -128,6 +128,23 @@ def test_check_mode_touches_nothing(kubeadm: Kubeadm, node: Node, kind: str) -> 
     node(kind)
     outcome = initialise(kubeadm, check_mode=True, reset=True, kubeconfig="/nonexistent/config")
     assert (outcome["changed"], outcome["reset"], kubeadm.calls) == (True, kind == "killed init", [])
+    command, *documents = outcome["diff"]["prepared"].split("---\n")
+    assert command == ("kubeadm reset && " if kind == "killed init" else "") + "kubeadm init --skip-token-print --upload-certs --skip-certificate-key-print\n"
+    assert [json.loads(document)["kind"] for document in documents] == [
+        "InitConfiguration",
+        "ClusterConfiguration",
+        "KubeletConfiguration",
+        "KubeProxyConfiguration",
+    ]
+
+
+def test_what_is_shown_of_an_init_is_what_it_gets_without_its_key(kubeadm: Kubeadm) -> None:
+    key = "a" * 64
+    shown = initialise(kubeadm, certificate_key=key)["diff"]["prepared"].split("---\n")
+    given = kubeadm.documents[0]
+    assert given[0]["certificateKey"] == key and key not in str(shown)
+    assert [json.loads(document) for document in shown[1:]] == [{**given[0], "certificateKey": "********"}, *given[1:]]
+    assert initialise(kubeadm, certificate_key=key)["diff"] == {}
 
 
 def test_ca_made_beforehand_is_used_without_a_reset(kubeadm: Kubeadm, node: Node) -> None:
@@ -231,13 +248,15 @@ def authority(kubeadm: Kubeadm, check_mode: bool = False, reset: bool = False) -
 
 
 def test_authority_is_made_once(kubeadm: Kubeadm) -> None:
-    assert authority(kubeadm, check_mode=True)["changed"]
-    assert kubeadm.calls == []
+    checked = authority(kubeadm, check_mode=True)
+    assert checked["changed"] and kubeadm.calls == []
+    assert checked["diff"]["prepared"].startswith("kubeadm init phase certs ca: the CA of the cluster, ")
     first, second = authority(kubeadm), authority(kubeadm)
     assert kubeadm.calls == ["init phase certs ca --config /dev/stdin"]
     assert [document["kind"] for document in kubeadm.documents[0]] == ["InitConfiguration", "ClusterConfiguration"]
     assert (first["changed"], second["changed"], first["ca_hash"], second["ca_hash"]) == (True, False, PIN, PIN)
     assert first["ca_certificate"] == (FIXTURES / "node" / "ca.crt").read_text()
+    assert second["diff"] == {}
 
 
 def test_key_without_its_certificate_gives_way(kubeadm: Kubeadm, node: Node) -> None:

@@ -89,8 +89,16 @@ def test_a_clean_machine_joins_once(kubeadm: Kubeadm, control_plane: bool) -> No
         "stdout": "This node has joined the cluster\n",
         "stderr": "",
         "ca_hash": PIN,
+        "diff": first["diff"],
     }
-    assert (second["changed"], second["state"]) == (False, "control_plane" if control_plane else "worker")
+    assert (second["changed"], second["state"], second["diff"]) == (False, "control_plane" if control_plane else "worker", {})
+    command, shown = first["diff"]["prepared"].split("---\n")
+    assert command == "kubeadm join\n" and json.loads(shown)["discovery"]["bootstrapToken"] == {
+        "apiServerEndpoint": "api.lab.test:16443",
+        "token": "********",
+        "caCertHashes": [PIN],
+    }
+    assert TOKEN not in shown and KEY not in shown
     assert kubeadm.document["discovery"]["bootstrapToken"] == {"apiServerEndpoint": "api.lab.test:16443", "token": TOKEN, "caCertHashes": [PIN]}
     assert kubeadm.document.get("timeouts") == ({"etcdAPICall": "5m0s"} if control_plane else None)
     assert kubeadm.document.get("controlPlane") == (
@@ -129,6 +137,7 @@ def test_check_mode_needs_no_secrets_and_touches_nothing(kubeadm: Kubeadm, node:
     node(kind)
     outcome = join(kubeadm, check_mode=True, control_plane=True, credentials={**CREDENTIALS, "token": None, "certificate_key": None})
     assert (outcome["changed"], outcome["reset"], kubeadm.calls) == (True, kind == "killed join", [])
+    assert outcome["diff"]["prepared"].startswith("kubeadm reset && kubeadm join\n" if kind == "killed join" else "kubeadm join\n")
 
 
 def test_half_joined_node_is_taken_back_and_joined(kubeadm: Kubeadm, node: Node) -> None:

@@ -133,11 +133,13 @@ class TestWait:
         answer = run_module("wait_for_cluster", check_mode=True, workloads=[self.proxy], kubeconfig=kubeconfig)
         assert not answer.get("failed")
         assert [(entry["name"], entry["reason"]) for entry in answer["pending"]] == [("kube-proxy", "does not exist")]
+        assert answer["skipped"]
         assert len(kube.asked) == 1
 
     def test_check_mode_before_there_is_a_cluster(self, run_module: RunModule, kube: Kube, tmp_path: Path) -> None:
         answer = run_module("wait_for_cluster", check_mode=True, nodes=["cp1"], kubeconfig=str(tmp_path / "none"))
         assert [entry["reason"] for entry in answer["pending"]] == ["there is no cluster yet"]
+        assert answer["skipped"]
         assert kube.asked == []
 
 
