@@ -37,3 +37,11 @@ def test_make_has_the_targets(page: str) -> None:
 def test_commands_are_found() -> None:
     assert {"site.yml", "quorum.kubeadm.site", "quorum.kubeadm.verify", "quorum.kubeadm.drill"} <= set(PLAYED.findall(PAGES["README.md"]))
     assert "`make test` runs everything that CI runs" in PAGES["README.md"] and "\nmake test\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_architecture_names_every_plugin() -> None:
+    named = set(re.findall(r"`([\w.]+)`", PAGES["docs/architecture.md"]))
+    files = {path for kind in ("modules", "module_utils", "plugin_utils", "filter", "lookup", "callback") for path in (ROOT / "plugins" / kind).glob("*.py")}
+    unnamed = {str(path.relative_to(ROOT)) for path in files if (path.name if path.parent.name.endswith("_utils") else path.stem) not in named}
+    assert unnamed == set()
+    assert {name for name in named if name.endswith(".py")} <= {path.name for path in files}
