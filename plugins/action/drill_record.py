@@ -38,7 +38,7 @@ class ActionModule(ControllerAction):
         kept = {
             "fault": fault.name,
             "repeat": repeat,
-            "holder": scene.get("holder", ""),
+            "active_router": scene.get("active_router", ""),
             "target": scene.get("target", ""),
             "events": events,
             "problem": arguments["problem"],
@@ -51,7 +51,7 @@ class ActionModule(ControllerAction):
             Display().display(
                 f"{fault.title} ({kept['target']}), {repeat}: outage {one['outage']:.2f} s, "
                 f"{one['failed']} failed and {one['slow']} slow of {one['requests']} requests, "
-                f"watch deaf for {one['deaf']:.2f} s, no write for {one['stalled']:.2f} s, seen from {host}",
+                f"watch stalled for {one['watch_stalled']:.2f} s, no write for {one['writes_stalled']:.2f} s, seen from {host}",
                 color=constants.COLOR_ERROR if bad else constants.COLOR_OK,
             )
         return {"changed": True, "figures": figures}

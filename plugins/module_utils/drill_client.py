@@ -42,7 +42,7 @@ LINE = 1 << 20
 # How long it tries to make its object, to read it at the end, and to take it away.
 PATIENCE = 15.0
 # It measures once so many requests in a row took no longer than this: what the round before left behind is no fault's. Once, 0.69 s of a frozen
-# holder had begun with requests that waited for a node that was still starting its pods.
+# active_router had begun with requests that waited for a node that was still starting its pods.
 CALM = 10
 QUICK = 0.25
 CALM_WITHIN = 10.0
@@ -135,7 +135,7 @@ class Neighbourhood:
                 ended = _ends(part)
         return dict(neighbours(answer))
 
-    def holder(self) -> Optional[str]:
+    def active_router(self) -> Optional[str]:
         """A host's name, a MAC address that belongs to none of them, or None."""
         with contextlib.suppress(OSError), socket.socket(self._family, socket.SOCK_DGRAM) as own:
             own.bind((self.address, 0))
@@ -320,7 +320,7 @@ class Client:
             await asyncio.sleep(REOPEN)
 
     def _keep_alive(self, writer: asyncio.StreamWriter) -> None:
-        """Let the kernel ask an idle peer whether it is there: a new holder of the address says at once that it knows no such connection."""
+        """Let the kernel ask an idle peer whether it is there: a new active router of the address says at once that it knows no such connection."""
         raw = writer.get_extra_info("socket")
         seconds = int(self.job["watch_keepalive"])
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -333,10 +333,10 @@ class Client:
         table = Neighbourhood(self.job["address"], self.job["hosts"])
         known: Optional[str] = ""
         while not self.stop.is_set():
-            holder = table.holder()
-            if holder != known:
-                self.record("h", self.now(), holder)
-                known = holder
+            active_router = table.active_router()
+            if active_router != known:
+                self.record("h", self.now(), active_router)
+                known = active_router
             await asyncio.sleep(LOOK)
 
     async def insist(self, method: str, path: str, body: Any = None) -> bytes:

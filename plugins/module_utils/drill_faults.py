@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Literal, Mapping, NamedTuple, Sequence, Union
 
-Target = Literal["holder", "api_server", "etcd_leader", "etcd_majority"]
+Target = Literal["active_router", "api_server", "etcd_leader", "etcd_majority"]
 Step = Mapping[str, Any]
 
 # What a frozen machine of the cluster no longer runs. SSH goes on, or nobody could tell.
@@ -23,64 +23,6 @@ OF_THE_CLUSTER = (
     "kubelet",
     "containerd",
 )
-
-
-class Fault(NamedTuple):
-    """A fault by its name."""
-
-    name: str
-    title: str
-    target: Target
-    breaks: str = ""
-    """The user's command that breaks it, `drill_..._command`, where one can do better than the machine's own means."""
-    mends: str = ""
-    """The one that mends it."""
-    loses_host: bool = False
-    """The host does not answer over SSH meanwhile."""
-    planned: bool = False
-    """A move that somebody asks for, of which no client may notice more than what is in flight."""
-    undisturbed: bool = False
-    """No client may notice anything, and the address stays where it is."""
-    hold: float = 0
-    """Seconds for which it has to last to mean anything."""
-    readyz: str = "/readyz"
-    """What the probe asks an API server for, beside an object that it has in its cache."""
-    writes: bool = False
-    """The limit is one for writes."""
-
-
-FAULTS = {
-    fault.name: fault
-    for fault in (
-        Fault("haproxy_killed", "HAProxy killed on the holder", "holder"),
-        Fault("haproxy_hung", "HAProxy hung on the holder", "holder"),
-        Fault("keepalived_killed", "keepalived killed on the holder", "holder"),
-        Fault("api_server_killed", "API server killed", "api_server"),
-        Fault("api_server_hung", "API server hung", "api_server"),
-        Fault("etcd_leader_killed", "etcd killed on its leader", "etcd_leader", writes=True),
-        Fault("etcd_leader_frozen", "etcd frozen on its leader", "etcd_leader", writes=True),
-        Fault("holder_powered_off", "holder powered off", "holder", "power_off", "power_on", loses_host=True),
-        Fault("holder_frozen", "holder frozen", "holder", "freeze", "thaw", loses_host=True),
-        Fault("holder_cut_off", "holder cut off below IP", "holder", "cut_off", "reconnect", loses_host=True),
-        Fault("cable_pulled", "cable of the holder pulled", "holder", "pull_cable", "plug_cable", loses_host=True),
-        Fault("vrrp_blocked", "VRRP alone blocked", "holder", "block_vrrp", "pass_vrrp"),
-        Fault("holder_rebooted", "holder rebooted and back", "holder", "reboot", "boot", loses_host=True),
-        Fault("holder_drained", "holder drained", "holder", planned=True),
-        Fault("haproxy_reloaded", "HAProxy reloaded with a changed configuration", "holder", planned=True),
-        Fault("keepalived_reloaded", "keepalived reloaded with a changed configuration", "holder", planned=True),
-        Fault("api_server_restarted", "API server restarted in order", "api_server", planned=True),
-        # An API server says that it is not ready two seconds after etcd has fallen silent.
-        Fault(
-            "etcd_without_quorum",
-            "etcd without quorum: what needs none",
-            "etcd_majority",
-            undisturbed=True,
-            hold=12,
-            readyz="/readyz?exclude=etcd&exclude=etcd-readiness",
-        ),
-        Fault("holder_busy", "every processor of the holder busy", "holder", undisturbed=True, hold=30),
-    )
-}
 
 
 class Means(NamedTuple):
@@ -150,16 +92,20 @@ def _block_vrrp(means: Means) -> Recipe:
     return _drop(means.interface, ("ip", "u32", "match", "ip", "protocol", "112", "0xff"), ("ipv6", "u32", "match", "ip6", "protocol", "112", "0xff"))
 
 
-def _pull(interface: str) -> Recipe:
+def _cut_off(means: Means) -> Recipe:
+    return _drop(means.interface, ("all", "matchall"))
+
+
+def _pull(means: Means) -> Recipe:
     """Routes go with the link, and do not come back by themselves everywhere."""
     kept = {"routes": ("-4", "route"), "routes6": ("-6", "route"), "addresses6": ("-6", "address")}
     return Recipe(
         [
-            *(_run("ip", family, what, "save", "dev", interface, keep=name) for name, (family, what) in kept.items()),
-            _run("ip", "link", "set", interface, "down"),
+            *(_run("ip", family, what, "save", "dev", means.interface, keep=name) for name, (family, what) in kept.items()),
+            _run("ip", "link", "set", means.interface, "down"),
         ],
         [
-            _run("ip", "link", "set", interface, "up"),
+            _run("ip", "link", "set", means.interface, "up"),
             *(_run("ip", *kept[name], "restore", give=name) for name in ("addresses6", "routes", "routes6")),
         ],
     )
@@ -170,36 +116,146 @@ def _reload(unit: str, path: str, text: str) -> Recipe:
     return Recipe([{"append": path, "text": text}, _service("reload", unit)], [{"restore": path}, _service("reload", unit)])
 
 
-def own_means(fault: str, means: Means) -> Recipe:
-    """How a host breaks itself, and mends."""
-    if fault == "vrrp_blocked":
-        return _block_vrrp(means)
-    if fault == "cable_pulled":
-        return _pull(means.interface)
-    if fault == "holder_cut_off":
-        return _drop(means.interface, ("all", "matchall"))
-    return {
-        "haproxy_killed": Recipe([_unit_signal("KILL", "haproxy")], [_service("start", "haproxy")]),
-        "haproxy_hung": Recipe([_unit_signal("STOP", "haproxy")], [_unit_signal("CONT", "haproxy")]),
-        "keepalived_killed": Recipe([_unit_signal("KILL", "keepalived")], [_service("start", "keepalived")]),
-        "api_server_killed": Recipe([_signal("KILL", "kube-apiserver")], [_revived("kube-apiserver")]),
-        "api_server_hung": Recipe([_signal("STOP", "kube-apiserver")], [_signal("CONT", "kube-apiserver")]),
-        # It serves on for a while before it goes, and what waits in it has a minute.
-        "api_server_restarted": Recipe([{**_signal("TERM", "kube-apiserver"), "gone": 75}], [_revived("kube-apiserver")]),
+class Fault(NamedTuple):
+    """A fault by its name."""
+
+    name: str
+    title: str
+    target: Target
+    how: Union[Recipe, Callable[[Means], Recipe]]
+    """How a host breaks itself, and mends; for some, by what it has."""
+    breaks: str = ""
+    """The user's command that breaks it, `drill_..._command`, where one can do better than the machine's own means."""
+    mends: str = ""
+    """The one that mends it."""
+    loses_host: bool = False
+    """The host does not answer over SSH meanwhile."""
+    planned: bool = False
+    """A move that somebody asks for, of which no client may notice more than what is in flight."""
+    undisturbed: bool = False
+    """No client may notice anything, and the address stays where it is."""
+    hold: float = 0
+    """Seconds for which it has to last to mean anything."""
+    readyz: str = "/readyz"
+    """What the probe asks an API server for, beside an object that it has in its cache."""
+    writes: bool = False
+    """The limit is one for writes."""
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            "haproxy_killed",
+            "HAProxy killed on the active router",
+            "active_router",
+            Recipe([_unit_signal("KILL", "haproxy")], [_service("start", "haproxy")]),
+        ),
+        Fault(
+            "haproxy_hung",
+            "HAProxy hung on the active router",
+            "active_router",
+            Recipe([_unit_signal("STOP", "haproxy")], [_unit_signal("CONT", "haproxy")]),
+        ),
+        Fault(
+            "keepalived_killed",
+            "keepalived killed on the active router",
+            "active_router",
+            Recipe([_unit_signal("KILL", "keepalived")], [_service("start", "keepalived")]),
+        ),
+        Fault("api_server_killed", "API server killed", "api_server", Recipe([_signal("KILL", "kube-apiserver")], [_revived("kube-apiserver")])),
+        Fault("api_server_hung", "API server hung", "api_server", Recipe([_signal("STOP", "kube-apiserver")], [_signal("CONT", "kube-apiserver")])),
         # The kubelet is not restarted, however long it waits: it would ask the API server beside it for its pods, which has no etcd now, and
         # that took three minutes.
-        "etcd_leader_killed": Recipe([_signal("KILL", "etcd")], []),
-        "etcd_leader_frozen": Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
-        # Without a word to anybody, like a power cut; and it comes up again.
-        "holder_powered_off": Recipe([{"write": "/proc/sysrq-trigger", "text": "b"}], []),
-        "holder_frozen": Recipe([_signal("STOP", *OF_THE_CLUSTER)], [_signal("CONT", *OF_THE_CLUSTER)]),
-        "holder_rebooted": Recipe([_run("systemctl", "reboot")], []),
-        "etcd_without_quorum": Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
-        "holder_busy": Recipe([{"spin": 2}], [{"spin": 0}]),
-        "holder_drained": Recipe([_service("stop", "haproxy")], [_service("start", "haproxy")]),
-        "haproxy_reloaded": _reload("haproxy", "/etc/haproxy/haproxy.cfg", "\nbackend quorum_drill\n    mode tcp\n"),
-        "keepalived_reloaded": _reload("keepalived", "/etc/keepalived/keepalived.conf", "\nglobal_defs {\n    vrrp_garp_master_repeat 6\n}\n"),
-    }[fault]
+        Fault("etcd_leader_killed", "etcd killed on its leader", "etcd_leader", Recipe([_signal("KILL", "etcd")], []), writes=True),
+        Fault("etcd_leader_frozen", "etcd frozen on its leader", "etcd_leader", Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]), writes=True),
+        Fault(
+            "active_router_powered_off",
+            "active router powered off",
+            "active_router",
+            # Without a word to anybody, like a power cut; and it comes up again.
+            Recipe([{"write": "/proc/sysrq-trigger", "text": "b"}], []),
+            "power_off",
+            "power_on",
+            loses_host=True,
+        ),
+        Fault(
+            "active_router_frozen",
+            "active router frozen",
+            "active_router",
+            Recipe([_signal("STOP", *OF_THE_CLUSTER)], [_signal("CONT", *OF_THE_CLUSTER)]),
+            "freeze",
+            "thaw",
+            loses_host=True,
+        ),
+        Fault("active_router_cut_off", "active router cut off below IP", "active_router", _cut_off, "cut_off", "reconnect", loses_host=True),
+        Fault("cable_pulled", "cable of the active router pulled", "active_router", _pull, "pull_cable", "plug_cable", loses_host=True),
+        Fault("vrrp_blocked", "VRRP alone blocked", "active_router", _block_vrrp, "block_vrrp", "pass_vrrp"),
+        Fault(
+            "active_router_rebooted",
+            "active router rebooted and back",
+            "active_router",
+            Recipe([_run("systemctl", "reboot")], []),
+            "reboot",
+            "boot",
+            loses_host=True,
+        ),
+        Fault(
+            "active_router_drained",
+            "active router drained",
+            "active_router",
+            Recipe([_service("stop", "haproxy")], [_service("start", "haproxy")]),
+            planned=True,
+        ),
+        Fault(
+            "haproxy_reloaded",
+            "HAProxy reloaded with a changed configuration",
+            "active_router",
+            _reload("haproxy", "/etc/haproxy/haproxy.cfg", "\nbackend quorum_drill\n    mode tcp\n"),
+            planned=True,
+        ),
+        Fault(
+            "keepalived_reloaded",
+            "keepalived reloaded with a changed configuration",
+            "active_router",
+            _reload("keepalived", "/etc/keepalived/keepalived.conf", "\nglobal_defs {\n    vrrp_garp_master_repeat 6\n}\n"),
+            planned=True,
+        ),
+        Fault(
+            "api_server_restarted",
+            "API server restarted in order",
+            "api_server",
+            # It serves on for a while before it goes, and what waits in it has a minute.
+            Recipe([{**_signal("TERM", "kube-apiserver"), "gone": 75}], [_revived("kube-apiserver")]),
+            planned=True,
+        ),
+        Fault(
+            "etcd_without_quorum",
+            "etcd without quorum: what needs none",
+            "etcd_majority",
+            Recipe([_signal("STOP", "etcd")], [_signal("CONT", "etcd")]),
+            undisturbed=True,
+            # An API server says that it is not ready two seconds after etcd has fallen silent.
+            hold=12,
+            readyz="/readyz?exclude=etcd&exclude=etcd-readiness",
+        ),
+        Fault(
+            "active_router_busy",
+            "every processor of the active router busy",
+            "active_router",
+            Recipe([{"spin": 2}], [{"spin": 0}]),
+            undisturbed=True,
+            hold=30,
+        ),
+    )
+}
+"""Every fault in the order in which a drill breaks them. The one home of what each is; the documentation of modules and the role take theirs from it."""
+
+
+def own_means(fault: str, means: Means) -> Recipe:
+    """How a host breaks itself, and mends."""
+    how = FAULTS[fault].how
+    return how if isinstance(how, Recipe) else how(means)
 
 
 def command_recipe(breaks: Sequence[str], mends: Sequence[str]) -> Recipe:

@@ -88,7 +88,7 @@ def _checks(kind: str, section: Mapping[str, Any]) -> dict[str, int]:
 def of_keepalived(text: str) -> dict[str, Any]:
     """What keepalived does; `priority` is this host's alone."""
     values = {words[0]: words[1] for words in _words(text, "#!") if len(words) > 1}
-    timings: dict[str, Any] = {"vrrp_version": int(values.get("vrrp_version", 2)), "advert": round(float(values.get("advert_int", 1)) * 1000)}
+    timings: dict[str, Any] = {"vrrp_version": int(values.get("vrrp_version", 2)), "advertisement": round(float(values.get("advert_int", 1)) * 1000)}
     if "priority" in values:
         timings["priority"] = int(values["priority"])
     refresh = values.get("garp_master_refresh", values.get("vrrp_garp_master_refresh", "0"))

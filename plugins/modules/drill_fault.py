@@ -11,6 +11,7 @@ module: drill_fault
 short_description: Break something on this host for a while
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
+extends_documentation_fragment: quorum.kubeadm.drill
 description:
   - Breaks one thing, and mends it after O(hold) seconds, whatever becomes of the controller and of the connection to this host in the meantime.
     What does so runs in a systemd scope C(quorum-drill-fault.scope); C(systemctl stop 'quorum-drill-*') mends at once.
@@ -24,29 +25,6 @@ options:
     type: str
     choices: [present, ended, absent]
     default: present
-  fault:
-    description: What to break. C(docs/failover.md) describes each.
-    type: str
-    choices:
-      - haproxy_killed
-      - haproxy_hung
-      - keepalived_killed
-      - api_server_killed
-      - api_server_hung
-      - etcd_leader_killed
-      - etcd_leader_frozen
-      - holder_powered_off
-      - holder_frozen
-      - holder_cut_off
-      - cable_pulled
-      - vrrp_blocked
-      - holder_rebooted
-      - holder_drained
-      - haproxy_reloaded
-      - keepalived_reloaded
-      - api_server_restarted
-      - etcd_without_quorum
-      - holder_busy
   interface:
     description: The interface that is cut off.
     type: str
@@ -101,7 +79,7 @@ EXAMPLES = r"""
 
 - name: Reboot this machine
   quorum.kubeadm.drill_fault:
-    fault: holder_rebooted
+    fault: active_router_rebooted
     returns_first: true
 
 - name: Wait until it is back

@@ -11,6 +11,7 @@ module: drill_record
 short_description: Keep what a round of a drill recorded, and say what it cost
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
+extends_documentation_fragment: quorum.kubeadm.drill
 description:
   - Writes one file, JSON, and prints one line for each probe.
   - Works on the controller alone, without a connection to any host.
@@ -30,29 +31,7 @@ options:
     type: path
     required: true
   fault:
-    description: What is broken in this round.
-    type: str
     required: true
-    choices:
-      - haproxy_killed
-      - haproxy_hung
-      - keepalived_killed
-      - api_server_killed
-      - api_server_hung
-      - etcd_leader_killed
-      - etcd_leader_frozen
-      - holder_powered_off
-      - holder_frozen
-      - holder_cut_off
-      - cable_pulled
-      - vrrp_blocked
-      - holder_rebooted
-      - holder_drained
-      - haproxy_reloaded
-      - keepalived_reloaded
-      - api_server_restarted
-      - etcd_without_quorum
-      - holder_busy
   repeat:
     description: Which round of it this is.
     type: int

@@ -11,6 +11,7 @@ module: drill_scene
 short_description: Set the scene of one round of a drill
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
+extends_documentation_fragment: quorum.kubeadm.drill
 description:
   - Says whether the proxies of a cluster are well enough to break something, whom the fault falls on, and who measures it from outside.
     Fails when they are not.
@@ -27,29 +28,7 @@ attributes:
     support: full
 options:
   fault:
-    description: What is broken in this round.
-    type: str
     required: true
-    choices:
-      - haproxy_killed
-      - haproxy_hung
-      - keepalived_killed
-      - api_server_killed
-      - api_server_hung
-      - etcd_leader_killed
-      - etcd_leader_frozen
-      - holder_powered_off
-      - holder_frozen
-      - holder_cut_off
-      - cable_pulled
-      - vrrp_blocked
-      - holder_rebooted
-      - holder_drained
-      - haproxy_reloaded
-      - keepalived_reloaded
-      - api_server_restarted
-      - etcd_without_quorum
-      - holder_busy
   repeat:
     description: Which round of it this is.
     type: int
@@ -107,7 +86,7 @@ scene:
       description: Why it may not begin.
       type: list
       elements: str
-    holder:
+    active_router:
       description: Who has the address.
       type: str
     target:

@@ -52,7 +52,7 @@ timings:
   description: Milliseconds, counts and yes or no, by the names of the class C(Timings) in the module_utils C(failover); C(priority) is this host's.
   returned: success
   type: dict
-  sample: {advert: 100, priority: 200, check_interval: 100}
+  sample: {advertisement: 100, priority: 200, check_interval: 100}
 """
 
 from pathlib import Path

@@ -9,7 +9,6 @@ import ipaddress
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
 from typing import TypeVar
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle
@@ -40,6 +39,17 @@ PROXY = "haproxy"
 # kubeadm's defaults for the part of the pod network that a node gets.
 NODE_PREFIX = {4: 24, 6: 64}
 OLDEST_CONTAINERD = {36: (2, 0, 0), 37: (2, 0, 0)}
+
+# By which inputs a user sets the timings of the model, by the fields of Timings.
+TIMING_INPUTS = {
+    "advertisement": "cluster_vrrp_advert_interval",
+    "check_interval": "cluster_proxy_check_interval",
+    "check_timeout": "cluster_proxy_check_timeout",
+    "dead_interval": "cluster_proxy_dead_interval",
+    "dead_timeout": "cluster_proxy_dead_timeout",
+    "dead_fall": "cluster_proxy_dead_fall",
+    "connect_timeout": "cluster_proxy_connect_timeout",
+}
 
 Key = TypeVar("Key")
 
@@ -266,14 +276,12 @@ def check_failover(situation: Situation) -> Iterator[Problem]:
     if situation.endpoint_type.mover != "keepalived":
         return
     timings = Timings(
-        advert=inputs.vrrp_advert_interval,
+        advertisement=inputs.vrrp_advert_interval,
         priorities=tuple(priorities(len(situation.proxies))),
         **situation.proxy_timings,
     )
-    theirs = {definition.name for definition in fields(inputs)}
     for refusal in over_budget(timings, round(1000 * inputs.failover_budget)):
-        names = [name.replace("haproxy_", "proxy_").replace("keepalived_", "vrrp_") for name in refusal.inputs]
-        lower = [f"cluster_{name}" for name in names if name in theirs]
+        lower = [TIMING_INPUTS[name] for name in refusal.timings if name in TIMING_INPUTS]
         yield Problem(
             "cluster_failover_budget",
             f"{refusal.fault} can cost {refusal.milliseconds / 1000:g} s, and the budget is {inputs.failover_budget:g} s",
@@ -501,7 +509,8 @@ def check_serving(situation: Situation) -> Iterator[Problem]:
         )
     living = situation.request.cluster
     if living is not None and not living["reachable"]:
-        yield Problem(situation.course.primary, f"its API server is ready, but does not tell of the cluster: {living['reason']}", "run again, or look at it there")
+        said = f"its API server is ready, but does not tell of the cluster: {living['reason']}"
+        yield Problem(situation.course.primary, said, "run again, or look at it there")
 
 
 def check_changes(situation: Situation) -> Iterator[Problem]:

@@ -9,9 +9,9 @@ failed
     No answer within the client's time-out, or an error.
 slow
     Answered after more than half a second: a SYN that is lost is repeated after one.
-deaf
+watch_stalled
     How long an acknowledged write was there before the watch told of it.
-stalled
+writes_stalled
     The longest time between two acknowledged writes. It is never less than the time between two writes.
 """
 
@@ -58,8 +58,8 @@ class Figures(TypedDict):
     failed_twice: int
     slow: int
     slowest: float
-    deaf: float
-    stalled: float
+    watch_stalled: float
+    writes_stalled: float
     writes: int
     lost_writes: list[int]
     moves: int
@@ -94,13 +94,13 @@ def outage(requests: Sequence[Request], window: Window) -> float:
     return span[1] - span[0] if span else 0.0
 
 
-def stalled(acknowledged: Sequence[float], end: float) -> float:
+def writes_stalled(acknowledged: Sequence[float], end: float) -> float:
     """The longest time between two acknowledgements, or since the last."""
     times = sorted(acknowledged)
     return max((later - earlier for earlier, later in zip(times, [*times[1:], end])), default=0.0)
 
 
-def deaf(records: Sequence[Record], end: float) -> float:
+def watch_stalled(records: Sequence[Record], end: float) -> float:
     """The longest time after which the watch told of an acknowledged write, or of a later one."""
     told = sorted((float(one[1]), int(one[2])) for one in records if one[0] == "v")
     longest = 0.0
@@ -120,8 +120,8 @@ def lost_writes(records: Sequence[Record]) -> list[int]:
 
 def moves(records: Sequence[Record]) -> int:
     """How often the address went to another host; that nobody was known to have it for a moment is no move."""
-    holders = [one[2] for one in records if one[0] == "h" and one[2]]
-    return sum(earlier != later for earlier, later in zip(holders, holders[1:]))
+    routers = [one[2] for one in records if one[0] == "h" and one[2]]
+    return sum(earlier != later for earlier, later in zip(routers, routers[1:]))
 
 
 def windows(events: Sequence[tuple[str, float]]) -> list[Window]:
@@ -154,8 +154,8 @@ def analyse(records: Sequence[Record], events: Sequence[tuple[str, float]]) -> F
         failed_twice=sum(one.repeated is not None for one in failures),
         slow=sum(one.slow for one in requests),
         slowest=round(max(answered, default=0.0), 3),
-        deaf=round(max(0.0, deaf(records, end)), 3),
-        stalled=round(stalled([float(one[2]) for one in records if one[0] == "w" and one[3] is None], end), 3),
+        watch_stalled=round(max(0.0, watch_stalled(records, end)), 3),
+        writes_stalled=round(writes_stalled([float(one[2]) for one in records if one[0] == "w" and one[3] is None], end), 3),
         writes=sum(one[0] == "w" and one[3] is None for one in records),
         lost_writes=lost_writes(records),
         moves=moves(records),
@@ -183,8 +183,8 @@ class Row(TypedDict):
     failed_twice: int
     slow: int
     slowest: float
-    deaf: float
-    stalled: float
+    watch_stalled: float
+    writes_stalled: float
     lost_writes: int
     moves: int
     held: bool
@@ -205,7 +205,7 @@ def row(
     """A fault's rounds as one row; each round is seen by one client or several, and counts as the worst of them saw it."""
     seen = [figures for round_ in rounds for figures in round_]
     outages = [max(figures["outage"] for figures in round_) for round_ in rounds if round_]
-    worst_stall = max((figures["stalled"] for figures in seen), default=0.0)
+    worst_stall = max((figures["writes_stalled"] for figures in seen), default=0.0)
     worst = max(outages, default=0.0)
     lost = sum(len(figures["lost_writes"]) for figures in seen)
     problems = [*wrong, *dict.fromkeys(problem for figures in seen for problem in figures["problems"])]
@@ -246,8 +246,8 @@ def row(
         failed_twice=max((figures["failed_twice"] for figures in seen), default=0),
         slow=max((figures["slow"] for figures in seen), default=0),
         slowest=max((figures["slowest"] for figures in seen), default=0.0),
-        deaf=max((figures["deaf"] for figures in seen), default=0.0),
-        stalled=worst_stall,
+        watch_stalled=max((figures["watch_stalled"] for figures in seen), default=0.0),
+        writes_stalled=worst_stall,
         lost_writes=lost,
         moves=max((figures["moves"] for figures in seen), default=0),
         held=not problems,
@@ -268,7 +268,7 @@ def doubt(rounds: Sequence[Sequence[Figures]]) -> str:
 
 def table(rows: Sequence[Row]) -> list[str]:
     """The rows as they are printed, seconds."""
-    heads = ("", "", "computed", "median", "worst", "limit", "failed", "slow", "slowest", "deaf", "writes stalled", "lost")
+    heads = ("", "", "computed", "median", "worst", "limit", "failed", "slow", "slowest", "watch stalled", "writes stalled", "lost")
 
     def cells(one: Row) -> tuple[str, ...]:
         computed = "" if one["computed"] is None else f"{one['computed']:.2f}"
@@ -283,8 +283,8 @@ def table(rows: Sequence[Row]) -> list[str]:
             str(one["failed"]),
             str(one["slow"]),
             f"{one['slowest']:.2f}",
-            f"{one['deaf']:.2f}",
-            f"{one['stalled']:.2f}",
+            f"{one['watch_stalled']:.2f}",
+            f"{one['writes_stalled']:.2f}",
             str(one["lost_writes"]),
         )
 

@@ -17,7 +17,7 @@ BEFORE, AFTER, LONGEST = 1.5, 2.0, 45.0
 FLOOR, CEILING = 0.002, 2.0
 TIMEOUT_TICKS = (0.01, 0.1, 0.5, 1.0, 2.0)
 # Validated for colour-blind readers on both surfaces; hosts are also named in their bands.
-HOLDERS = 6
+ROUTERS = 6
 
 STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --raised: #f5f6f8; --ink: #16181d; --soft: #5b6270; --line: #d9dde3; --grid: #e8ebef;
@@ -42,7 +42,7 @@ svg { max-width: 100%; height: auto; } svg text { fill: var(--soft); font: 11px 
 svg .strong { fill: var(--ink); font-weight: 600; } svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--line); }
 svg .ok { stroke: var(--point); } svg .slowly { stroke: var(--slow); } svg .failed { stroke: var(--bad); }
 svg .event { stroke: var(--ink); stroke-dasharray: 3 3; }
-svg .out { fill: var(--out); } svg .write { stroke: var(--good); } svg .deaf { fill: var(--bad); } svg .open { fill: var(--good); }
+svg .out { fill: var(--out); } svg .write { stroke: var(--good); } svg .stalled { fill: var(--bad); } svg .open { fill: var(--good); }
 svg .on { fill: #ffffff; font-weight: 600; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 13px; color: var(--soft); margin: 20px 0 0; }
 .key b { font-weight: 600; color: var(--ink); } .dot { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 6px; }
@@ -86,7 +86,7 @@ def _spans(records: Sequence[Sequence[Any]], end: float) -> list[tuple[float, fl
     return [(when, later, who) for (when, who), (later, _next) in zip(changes, [*changes[1:], (end, None)])]
 
 
-def _deaf(records: Sequence[Sequence[Any]], end: float) -> list[tuple[float, float]]:
+def _stalled(records: Sequence[Sequence[Any]], end: float) -> list[tuple[float, float]]:
     """When the watch was not open."""
     spans, broken = [], None
     for one in records:
@@ -145,7 +145,7 @@ def timeline(kept: Mapping[str, Any], host: str, colours: Mapping[str, int]) -> 
         left, right = axis.x(begin), axis.x(until)
         if right - left < 0.5:
             continue
-        colour = f"var(--h{colours[who] % HOLDERS})" if who is not None and who in colours else "var(--none)"
+        colour = f"var(--h{colours[who] % ROUTERS})" if who is not None and who in colours else "var(--none)"
         parts.append(f'<rect x="{left:.1f}" y="{rows[0]}" width="{right - left:.1f}" height="{TRACK}" style="fill:{colour}"/>')
         if right - left > 40:
             parts.append(f'<text class="on" x="{(left + right) / 2:.1f}" y="{rows[0] + TRACK - 4}" text-anchor="middle">{escape(who or "nobody")}</text>')
@@ -153,9 +153,9 @@ def timeline(kept: Mapping[str, Any], host: str, colours: Mapping[str, int]) -> 
     parts.append(_points("write", [(axis.x(one[2]), rows[1] + TRACK / 2) for one in writes if one[3] is None], 6))
     parts.append(_crosses([(axis.x(one[2]), rows[1] + TRACK / 2) for one in writes if one[3] is not None]))
     parts.append(f'<rect class="open" x="{LEFT}" y="{rows[2] + 5}" width="{WIDTH - LEFT - RIGHT}" height="{TRACK - 10}"/>')
-    for begin, until in _deaf(records, end):
+    for begin, until in _stalled(records, end):
         left, right = axis.x(begin), axis.x(until)
-        parts.append(f'<rect class="deaf" x="{left:.1f}" y="{rows[2]}" width="{max(right - left, 1.5):.1f}" height="{TRACK}"/>')
+        parts.append(f'<rect class="stalled" x="{left:.1f}" y="{rows[2]}" width="{max(right - left, 1.5):.1f}" height="{TRACK}"/>')
     parts.append("</svg>")
     return "".join(parts)
 
@@ -163,7 +163,7 @@ def timeline(kept: Mapping[str, Any], host: str, colours: Mapping[str, int]) -> 
 def _bar(one: Row, scale: float) -> str:
     """Computed as a line, measured as a bar, the limit as a mark."""
     width, height = 110, 22
-    worst = one["stalled"] if one["limit_of"] == "writes" else one["worst"]
+    worst = one["writes_stalled"] if one["limit_of"] == "writes" else one["worst"]
 
     def x(seconds: float) -> float:
         return min(seconds / scale, 1) * width
@@ -189,14 +189,14 @@ def _line(one: Row, scale: float) -> str:
         str(one["failed"]),
         str(one["slow"]),
         f"{one['slowest']:.2f}",
-        f"{one['deaf']:.2f}",
-        f"{one['stalled']:.2f}",
+        f"{one['watch_stalled']:.2f}",
+        f"{one['writes_stalled']:.2f}",
         str(one["lost_writes"]),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + f'<td class="bar">{_bar(one, scale)}</td></tr>'
 
 
-HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "deaf", "no write", "lost", "worst")
+HEADS = ("", "Fault", "rounds", "computed", "median", "worst", "failed", "slow", "slowest", "watch stalled", "writes stalled", "lost", "worst")
 TERMS = (
     (
         "Outage (computed, median, worst)",
@@ -204,8 +204,8 @@ TERMS = (
     ),
     ("Failed", "no answer within 2 s, or an error; the most in one round"),
     ("Slow", "answered after more than 0.5 s: a lost SYN is repeated after one second"),
-    ("Deaf", "how long an acknowledged write was there before an open watch told of it"),
-    ("No write", "the longest time between two acknowledged writes; half a second when nothing is wrong, since there are two a second"),
+    ("Watch stalled", "how long an acknowledged write was there before an open watch told of it"),
+    ("Writes stalled", "the longest time between two acknowledged writes; half a second when nothing is wrong, since there are two a second"),
     ("Lost", "acknowledged, and not there at the end"),
 )
 
@@ -245,7 +245,7 @@ def page(cluster: str, rows: Sequence[Row], rounds: Sequence[Mapping[str, Any]],
         if one["problems"]:
             parts.append('<ul class="bad">' + "".join(f"<li>{escape(problem)}</li>" for problem in one["problems"]) + "</ul>")
         if of_it:
-            key = "stalled" if one["limit_of"] == "writes" else "outage"
+            key = "writes_stalled" if one["limit_of"] == "writes" else "outage"
             kept, host = max(((kept, host) for kept in of_it for host in kept["figures"]), key=lambda pair: float(pair[0]["figures"][pair[1]][key]))
             reasons = kept["figures"][host]["reasons"]
             parts.append(f"<figure>{timeline(kept, host, colours)}</figure>")

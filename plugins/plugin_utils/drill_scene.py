@@ -11,11 +11,26 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import
 from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import Worth
 
 
+class UnknownFault(ValueError):
+    """There is no such fault."""
+
+
+def rounds_of(faults: Sequence[str], repeats: int) -> list[tuple[int, str]]:
+    """Each fault once, and then all of them again, each round with its number; without faults, all that there are.
+
+    Raises UnknownFault for a name that none of them has.
+    """
+    unknown = [fault for fault in faults if fault not in FAULTS]
+    if unknown:
+        raise UnknownFault(f"drill_faults: there is no fault {', '.join(unknown)}; there are {', '.join(FAULTS)}")
+    return [(repeat, fault) for repeat in range(1, repeats + 1) for fault in faults or FAULTS]
+
+
 class Scene(TypedDict):
     """One round before it begins."""
 
     problems: list[str]
-    holder: str
+    active_router: str
     target: str
     """Whom it is named after: the first of the targets."""
     targets: list[str]
@@ -42,21 +57,21 @@ def proxy_problems(proxies: Mapping[str, Mapping[str, Any]], expected: Sequence[
             problems.append(f"{host} sees {up} of {backends} API servers")
         if proxy["worth"] is not None and proxy["worth"] < Worth.SERVES:
             problems.append(f"the proxy on {host} does not serve yet ({proxy['worth']})")
-    holders = holders_of(proxies)
-    if len(holders) != 1:
-        problems.append(f"{' and '.join(holders) or 'nobody'} has the address")
+    routers = active_routers(proxies)
+    if len(routers) != 1:
+        problems.append(f"{' and '.join(routers) or 'nobody'} has the address")
     return problems
 
 
-def holders_of(proxies: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def active_routers(proxies: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The hosts that have the address."""
     return [host for host, proxy in proxies.items() if proxy["holds_vip"]]
 
 
-def targets_of(fault: Fault, repeat: int, holder: str, etcd_leader: str, nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def targets_of(fault: Fault, repeat: int, active_router: str, etcd_leader: str, nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The hosts on which a fault falls. API servers take turns, so that no kubelet waits ever longer before it starts one again."""
-    if fault.target == "holder":
-        return [holder] if holder else []
+    if fault.target == "active_router":
+        return [active_router] if active_router else []
     control_planes = [host for host, node in nodes.items() if node["control_plane"]]
     if fault.target == "api_server":
         return [control_planes[(repeat - 1) % len(control_planes)]]
@@ -69,13 +84,13 @@ def targets_of(fault: Fault, repeat: int, holder: str, etcd_leader: str, nodes: 
 
 
 def probes_of(
-    given: Sequence[str], count: int, targets: Sequence[str], holder: str, nodes: Mapping[str, Mapping[str, Any]], proxies: Sequence[str]
+    given: Sequence[str], count: int, targets: Sequence[str], active_router: str, nodes: Mapping[str, Mapping[str, Any]], proxies: Sequence[str]
 ) -> list[str]:
     """Who measures: those that were given, or nodes outside the fault, those first that neither have nor get the address."""
-    outside = [host for host in (given or nodes) if host not in (*targets, holder)]
+    outside = [host for host in (given or nodes) if host not in (*targets, active_router)]
     if not outside and len(targets) > 1:
         # What is hit on so many hosts is a part of them, and they can still ask.
-        outside = [host for host in (given or nodes) if host != holder]
+        outside = [host for host in (given or nodes) if host != active_router]
     if not given:
         outside.sort(key=lambda host: (host in proxies, nodes[host]["control_plane"]))
     return outside if given else outside[:count]
@@ -100,17 +115,17 @@ def set_scene(
     """Everything that a round needs to know. With problems in it, it may not begin."""
     what = FAULTS[fault]
     problems = proxy_problems(found, proxies, sum(node["control_plane"] for node in nodes.values()))
-    holder = (holders_of(found) or [""])[0]
-    targets = targets_of(what, repeat, holder, etcd_leader, nodes)
+    active_router = (active_routers(found) or [""])[0]
+    targets = targets_of(what, repeat, active_router, etcd_leader, nodes)
     target = targets[0] if targets else ""
-    watching = probes_of(probes, probe_count, targets, holder, nodes, proxies)
-    if not targets and what.target != "holder":
+    watching = probes_of(probes, probe_count, targets, active_router, nodes, proxies)
+    if not targets and what.target != "active_router":
         problems.append("etcd has no leader on a control plane")
     if not watching:
         problems.append(f"nobody outside {target} is left to measure")
     return Scene(
         problems=problems,
-        holder=holder,
+        active_router=active_router,
         target=target,
         targets=targets,
         hold=what.hold,

@@ -10,10 +10,11 @@ those more (`measurable`). All times are milliseconds.
 Where the formulas come from:
 
 keepalived
-    A backup waits for `3 * advert + skew` after the last advert it heard (RFC 5798, 6.1), and its skew is `(256 - priority) * advert / 256`:
-    the fault that strikes right after an advert costs all of it. Version 2 has a skew of `(256 - priority) / 256` seconds, whatever the
-    advert. A holder that lets go says so with an advert of priority 0, after which the next one waits for its skew alone. The successor is
-    the highest of the others, so the highest but one is the slowest successor there is after a single fault.
+    A backup waits for `3 * advertisement + skew` after the last advertisement it heard (RFC 5798, 6.1), and its skew is
+    `(256 - priority) * advertisement / 256`: the fault that strikes right after an advertisement costs all of it. Version 2 has a skew of
+    `(256 - priority) / 256` seconds, whatever the interval. An active router that lets go says so with an advertisement of priority 0, after
+    which the next one waits for its skew alone. The successor is the highest of the others, so the highest but one is the slowest successor
+    there is after a single fault.
 HAProxy
     A check begins `inter` after the last one ended, or `fastinter` after it while a server is between up and down. A connection that is
     refused fails a check at once. Connecting and the TLS handshake may take `min(inter, timeout connect)`, the answer after that
@@ -22,9 +23,9 @@ HAProxy
     anything; after several it is of no use, and the connections that it has are shut (`dead_...`), so that watches go to another one. A connection
     that nobody takes goes to another server after `timeout connect` (`option redispatch 1`), and one that is refused goes there at once.
 The watcher of the role haproxy
-    A proxy that dies is told to keepalived by systemd, an event (`told_late` is 0), and the holder lets go. One that hangs is asked every
+    A proxy that dies is told to keepalived by systemd, an event (`told_late` is 0), and the active router lets go. One that hangs is asked every
     `PAUSE` and given `TIMEOUT` to answer. Others let keepalived run a script, which notices after `interval * fall`, and whose weight
-    only makes the holder less than the next one, who then waits as if it had heard nothing (`lets_go` is false).
+    only makes the active router less than the next one, who then waits as if it had heard nothing (`lets_go` is false).
 etcd
     A follower calls an election when it has heard nothing for one to two election time-outs (raft draws it anew each time), counted in
     ticks of a heartbeat. Until then nothing is written, whatever the endpoint does: a row of its own, outside the budget. The API server beside
@@ -42,45 +43,45 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import WEIGHT
 
 
-def _input(default: Any, name: str) -> Any:
-    """A field and where a user sets it; what no role lets them set is named by its file."""
-    return field(default=default, metadata={"input": name})
+def _set_by(default: Any, name: str) -> Any:
+    """A field and the role's variable that sets it; what no role lets a user set is named by its file."""
+    return field(default=default, metadata={"set_by": name})
 
 
 @dataclass(frozen=True)
 class Timings:
     """Every wait that is configured, in milliseconds, as the roles have it by default."""
 
-    advert: int = _input(100, "keepalived_advert_interval")
-    priorities: tuple[int, ...] = _input((200, 137, 74), "keepalived_priority")
-    vrrp_version: int = _input(3, "vrrp_version in keepalived.conf")
-    announce_again: int = _input(0, "vrrp_garp_master_refresh in keepalived.conf")
-    keepalived_restart: int = _input(100, "RestartSec of keepalived.service")
-    check_interval: int = _input(100, "haproxy_check_interval")
-    check_fast_interval: int = _input(25, "fastinter in haproxy.cfg")
-    check_timeout: int = _input(120, "haproxy_check_timeout")
-    check_fall: int = _input(1, "fall in haproxy.cfg")
-    reads_answers: bool = _input(True, "option httpchk in haproxy.cfg")
-    dead_interval: int = _input(300, "haproxy_dead_interval")
-    dead_timeout: int = _input(250, "haproxy_dead_timeout")
-    dead_fall: int = _input(2, "haproxy_dead_fall")
-    shuts_sessions: bool = _input(True, "on-marked-down shutdown-sessions in haproxy.cfg")
-    connect_timeout: int = _input(200, "haproxy_connect_timeout")
-    redispatch: bool = _input(True, "option redispatch in haproxy.cfg")
-    told_late: int = _input(0, "interval and fall of the script in keepalived.conf")
-    lets_go: bool = _input(True, "weight in keepalived.conf")
-    watched: bool = _input(True, "track_file in keepalived.conf")
-    watch_pause: int = _input(100, "PAUSE of proxy-state")
-    watch_timeout: int = _input(600, "TIMEOUT of proxy-state")
-    watch_command: int = _input(100, "COMMAND_TIMEOUT of proxy-state")
-    watch_silent: int = _input(2000, "SILENT of proxy-state")
-    settling: int = _input(2000, "the settling time of proxy-state")
-    etcd_heartbeat: int = _input(100, "heartbeat-interval of etcd")
-    etcd_election: int = _input(1000, "election-timeout of etcd")
-    etcd_asked: bool = _input(True, "haproxy_etcd_address")
-    etcd_said: int = _input(1000, "the age of what /readyz says of etcd")
-    etcd_probe: int = _input(2000, "etcd-readycheck-timeout of kube-apiserver")
-    reaction: int = _input(50, "what machines need to do anything at all")
+    advertisement: int = _set_by(100, "keepalived_advert_interval")
+    priorities: tuple[int, ...] = _set_by((200, 137, 74), "keepalived_priority")
+    vrrp_version: int = _set_by(3, "vrrp_version in keepalived.conf")
+    announce_again: int = _set_by(0, "vrrp_garp_master_refresh in keepalived.conf")
+    keepalived_restart: int = _set_by(100, "RestartSec of keepalived.service")
+    check_interval: int = _set_by(100, "haproxy_check_interval")
+    check_fast_interval: int = _set_by(25, "fastinter in haproxy.cfg")
+    check_timeout: int = _set_by(120, "haproxy_check_timeout")
+    check_fall: int = _set_by(1, "fall in haproxy.cfg")
+    reads_answers: bool = _set_by(True, "option httpchk in haproxy.cfg")
+    dead_interval: int = _set_by(300, "haproxy_dead_interval")
+    dead_timeout: int = _set_by(250, "haproxy_dead_timeout")
+    dead_fall: int = _set_by(2, "haproxy_dead_fall")
+    shuts_sessions: bool = _set_by(True, "on-marked-down shutdown-sessions in haproxy.cfg")
+    connect_timeout: int = _set_by(200, "haproxy_connect_timeout")
+    redispatch: bool = _set_by(True, "option redispatch in haproxy.cfg")
+    told_late: int = _set_by(0, "interval and fall of the script in keepalived.conf")
+    lets_go: bool = _set_by(True, "weight in keepalived.conf")
+    watched: bool = _set_by(True, "track_file in keepalived.conf")
+    watch_pause: int = _set_by(100, "PAUSE of proxy-state")
+    watch_timeout: int = _set_by(600, "TIMEOUT of proxy-state")
+    watch_command: int = _set_by(100, "COMMAND_TIMEOUT of proxy-state")
+    watch_silent: int = _set_by(2000, "SILENT of proxy-state")
+    settling: int = _set_by(2000, "the settling time of proxy-state")
+    etcd_heartbeat: int = _set_by(100, "heartbeat-interval of etcd")
+    etcd_election: int = _set_by(1000, "election-timeout of etcd")
+    etcd_asked: bool = _set_by(True, "haproxy_etcd_address")
+    etcd_said: int = _set_by(1000, "the age of what /readyz says of etcd")
+    etcd_probe: int = _set_by(2000, "etcd-readycheck-timeout of kube-apiserver")
+    reaction: int = _set_by(50, "what machines need to do anything at all")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Timings:
@@ -91,7 +92,7 @@ class Timings:
         return cls(**{**given, **({"priorities": tuple(given["priorities"])} if "priorities" in given else {})})
 
 
-INPUTS = {one.name: str(one.metadata["input"]) for one in fields(Timings)}
+SET_BY = {one.name: str(one.metadata["set_by"]) for one in fields(Timings)}
 
 
 class Term(NamedTuple):
@@ -99,7 +100,7 @@ class Term(NamedTuple):
 
     what: str
     milliseconds: float
-    inputs: tuple[str, ...]
+    timings: tuple[str, ...]
     """The names of fields of Timings."""
 
 
@@ -125,10 +126,10 @@ class WorstCase(NamedTuple):
         return total if math.isinf(total) else math.ceil(round(total, 6))
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """The users' names of all that makes it longer, the longest term's first."""
+    def timings(self) -> tuple[str, ...]:
+        """The fields of Timings that make it longer, the longest term's first."""
         longest = sorted(self.terms, key=lambda term: -term.milliseconds)
-        return tuple(dict.fromkeys(INPUTS[name] for term in longest if term.milliseconds > 0 for name in term.inputs))
+        return tuple(dict.fromkeys(name for term in longest if term.milliseconds > 0 for name in term.timings))
 
     @property
     def computed_from(self) -> str:
@@ -143,17 +144,17 @@ class Refusal(NamedTuple):
     fault: str
     milliseconds: float
     budget: int
-    inputs: tuple[str, ...]
+    timings: tuple[str, ...]
 
     def __str__(self) -> str:
         costs = "as long as it lasts" if math.isinf(self.milliseconds) else f"up to {self.milliseconds:.0f} ms"
-        remedy = f"lower {', '.join(self.inputs)}" if self.inputs else "no input makes it less"
+        remedy = f"lower {', '.join(SET_BY[name] for name in self.timings)}" if self.timings else "no input makes it less"
         return f"{self.fault} costs {costs}, the budget is {self.budget} ms: {remedy}"
 
 
 def skew(timings: Timings, priority: int) -> float:
-    """How much longer than three adverts a backup of this priority waits."""
-    return (256 - priority) * (timings.advert if timings.vrrp_version >= 3 else 1000) / 256
+    """How much longer than three advertisements a backup of this priority waits."""
+    return (256 - priority) * (timings.advertisement if timings.vrrp_version >= 3 else 1000) / 256
 
 
 def priorities(count: int) -> list[int]:
@@ -173,12 +174,12 @@ def slowest_successor(priorities: Iterable[int]) -> int:
 
 
 def _takes_over(timings: Timings) -> Term:
-    return Term("skew", skew(timings, slowest_successor(timings.priorities)), ("advert", "priorities"))
+    return Term("skew", skew(timings, slowest_successor(timings.priorities)), ("advertisement", "priorities"))
 
 
 def _silence(timings: Timings) -> tuple[Term, ...]:
-    """A holder of whom nothing is heard any more."""
-    return (Term("3 adverts", 3 * timings.advert, ("advert",)), _takes_over(timings), _reaction(timings))
+    """An active router of whom nothing is heard any more."""
+    return (Term("3 advertisements", 3 * timings.advertisement, ("advertisement",)), _takes_over(timings), _reaction(timings))
 
 
 def _reaction(timings: Timings) -> Term:
@@ -214,7 +215,7 @@ def _dead_server(timings: Timings) -> tuple[Term, ...]:
 def worst_cases(timings: Timings) -> list[WorstCase]:
     """What each fault costs at worst, and by what it is noticed.
 
-    A holder that is lost as a whole takes an API server with it, so its row is the longer of two waits that run side by side: for the
+    An active router that is lost as a whole takes an API server with it, so its row is the longer of two waits that run side by side: for the
     address to move, and for the server to be out.
     """
     silence = _silence(timings)
@@ -254,9 +255,9 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
     event = (_takes_over(timings), _reaction(timings)) if timings.lets_go else silence
     told = Term("until keepalived is told", timings.told_late, ("told_late",))
     unwatched = Term("nobody asks whether it answers", 0.0 if timings.watched else math.inf, ("watched",))
-    again = Term("both holders announce the address again and again", math.inf if timings.announce_again else 0.0, ("announce_again",))
+    again = Term("both active routers announce the address again and again", math.inf if timings.announce_again else 0.0, ("announce_again",))
     return [
-        WorstCase("haproxy_killed", "systemd tells keepalived that it died, and the holder lets go", (told, *event)),
+        WorstCase("haproxy_killed", "systemd tells keepalived that it died, and the active router lets go", (told, *event)),
         WorstCase(
             "haproxy_hung",
             "its monitor does not answer",
@@ -268,19 +269,19 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
                 unwatched,
             ),
         ),
-        WorstCase("keepalived_killed", "systemd starts it again, or its adverts are missing", restarted),
+        WorstCase("keepalived_killed", "systemd starts it again, or its advertisements are missing", restarted),
         WorstCase("api_server_killed", "connections are refused and tried on another one", (_reaction(timings),)),
         WorstCase("api_server_hung", "a check times out", hung),
         WorstCase(
             "api_server_hung_watches", f"{timings.dead_fall} checks time out, and its connections are shut", sessions, on_purpose=timings.watch_silent
         ),
-        WorstCase("holder_powered_off", "its adverts are missing", vanished),
-        WorstCase("holder_frozen", "its adverts are missing; checks of its API server time out", frozen),
-        WorstCase("holder_cut_off", "its adverts are missing", vanished),
-        WorstCase("cable_pulled", "its adverts are missing", vanished),
-        WorstCase("vrrp_blocked", "its adverts are missing, and there are two holders", (_reaction(timings), again)),
-        WorstCase("holder_rebooted", "its adverts are missing; where it takes the address back, its proxy has settled", (*vanished, early)),
-        WorstCase("holder_drained", "it asks the next one to take the address, and only then lets go", (_reaction(timings),)),
+        WorstCase("active_router_powered_off", "its advertisements are missing", vanished),
+        WorstCase("active_router_frozen", "its advertisements are missing; checks of its API server time out", frozen),
+        WorstCase("active_router_cut_off", "its advertisements are missing", vanished),
+        WorstCase("cable_pulled", "its advertisements are missing", vanished),
+        WorstCase("vrrp_blocked", "its advertisements are missing, and there are two active routers", (_reaction(timings), again)),
+        WorstCase("active_router_rebooted", "its advertisements are missing; where it takes the address back, its proxy has settled", (*vanished, early)),
+        WorstCase("active_router_drained", "it asks the next one to take the address, and only then lets go", (_reaction(timings),)),
         WorstCase("etcd_leader_killed", "a follower calls an election; what is beside the leader says so", written, budgeted=False),
         WorstCase("etcd_leader_frozen", "a follower calls an election; what is beside the leader says so", written, budgeted=False),
     ]
@@ -288,7 +289,7 @@ def worst_cases(timings: Timings) -> list[WorstCase]:
 
 def over_budget(timings: Timings, budget: int) -> list[Refusal]:
     """The faults that can cost more than the budget."""
-    return [Refusal(case.fault, case.counted, budget, case.inputs) for case in worst_cases(timings) if case.budgeted and case.counted > budget]
+    return [Refusal(case.fault, case.counted, budget, case.timings) for case in worst_cases(timings) if case.budgeted and case.counted > budget]
 
 
 def measurable(case: WorstCase, between_requests: float) -> float:

@@ -42,18 +42,18 @@ def test_a_scene_that_may_not_begin_fails() -> None:
 
 
 def test_a_round_is_kept_whole(directory: Path) -> None:
-    kept = json.loads((ROUNDS / "holder_frozen-01.json").read_text())
+    kept = json.loads((ROUNDS / "active_router_frozen-01.json").read_text())
     text = "\n".join(json.dumps(record) for record in kept["records"]["w1"])
     result = run(
         drill_record,
-        path=str(directory / "rounds" / "holder_frozen-02.json"),
-        fault="holder_frozen",
+        path=str(directory / "rounds" / "active_router_frozen-02.json"),
+        fault="active_router_frozen",
         repeat=2,
-        scene={"holder": "cp1", "target": "cp1"},
+        scene={"active_router": "cp1", "target": "cp1"},
         events=kept["events"],
         measured=[{"item": "w1", "records": text}, {"item": "w2", "msg": "unreachable"}],
     )
-    again = json.loads((directory / "rounds" / "holder_frozen-02.json").read_text())
+    again = json.loads((directory / "rounds" / "active_router_frozen-02.json").read_text())
     assert result["changed"]
     assert again["records"] == kept["records"]
     assert again["figures"] == result["figures"]
@@ -65,7 +65,7 @@ def test_the_report_fails_with_what_did_not_hold(directory: Path) -> None:
     result = run(drill_report, directory=str(directory), configured=configured, cluster="api.lab.test:16443")
     assert result["failed"]
     assert result["msg"] == "VRRP alone blocked: an outage of 2.09 s is more than 1 s"
-    assert [(row["fault"], row["held"], row["computed"]) for row in result["faults"]] == [("holder_frozen", True, 0.392), ("vrrp_blocked", False, None)]
+    assert [(row["fault"], row["held"], row["computed"]) for row in result["faults"]] == [("active_router_frozen", True, 0.392), ("vrrp_blocked", False, None)]
     assert json.loads((directory / "drill.json").read_text())["faults"] == result["faults"]
 
 
@@ -76,7 +76,7 @@ def test_a_wider_budget_holds(directory: Path) -> None:
 
 
 def test_a_starved_client_speaks_against_the_figures_everywhere(directory: Path) -> None:
-    path = directory / "rounds" / "holder_frozen-01.json"
+    path = directory / "rounds" / "active_router_frozen-01.json"
     kept = json.loads(path.read_text())
     kept["figures"]["w1"]["late"] = 0.46
     path.write_text(json.dumps(kept))

@@ -182,7 +182,7 @@ def test_a_server_that_is_well(certificate: tuple[Path, str]) -> None:
     assert (found["failed"], found["outage"], found["lost_writes"], found["problems"]) == (0, 0.0, [], [])
     assert 15 <= found["requests"] <= 22
     assert 8 <= found["writes"] <= 11
-    assert found["deaf"] < 0.2
+    assert found["watch_stalled"] < 0.2
     assert [one[2] for one in of("v", records)] == list(range(1, found["writes"] + 1))
     assert server.tokens == {"Bearer whisper"}
     # No cache is asked that may not know the object yet.
@@ -243,7 +243,7 @@ def test_a_watch_that_breaks_is_opened_again(certificate: tuple[Path, str]) -> N
     _server, records = measure(certificate, 1.2, cut)
     assert len(of("o", records)) == 2
     assert of("c", records)[0][2].startswith("watch: ")
-    assert analyse(records, [])["deaf"] < 0.5
+    assert analyse(records, [])["watch_stalled"] < 0.5
 
 
 def test_a_write_that_was_acknowledged_and_is_missing_is_lost(certificate: tuple[Path, str]) -> None:

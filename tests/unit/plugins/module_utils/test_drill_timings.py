@@ -62,17 +62,17 @@ def test_haproxy(text: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (read("keepalived.conf"), {"vrrp_version": 3, "advert": 100, "priority": 200, "announce_again": 0}),
+        (read("keepalived.conf"), {"vrrp_version": 3, "advertisement": 100, "priority": 200, "announce_again": 0}),
         (
             read("keepalived_guide.conf"),
             {
-                "vrrp_version": 2, "advert": 1000, "priority": 101, "announce_again": 0,
+                "vrrp_version": 2, "advertisement": 1000, "priority": 101, "announce_again": 0,
                 "told_late": 30_000, "lets_go": False, "watched": False, "settling": 0,
             },
         ),
         (
             "vrrp_instance a {\n garp_master_refresh 60 # seconds\n ! priority 7\n advert_int 0.25\n track_file {\n}\n}",
-            {"vrrp_version": 2, "advert": 250, "announce_again": 60000},
+            {"vrrp_version": 2, "advertisement": 250, "announce_again": 60000},
         ),
     ],
 )
@@ -107,15 +107,15 @@ def test_systemd(text: str, expected: int) -> None:
 
 def test_all_proxies_together_are_as_slow_as_the_slowest() -> None:
     hosts = [
-        {"priority": 100, "advert": 100, "redispatch": True, "vrrp_version": 3, "lets_go": True},
-        {"priority": 200, "advert": 200, "redispatch": False, "vrrp_version": 2, "lets_go": False},
+        {"priority": 100, "advertisement": 100, "redispatch": True, "vrrp_version": 3, "lets_go": True},
+        {"priority": 200, "advertisement": 200, "redispatch": False, "vrrp_version": 2, "lets_go": False},
     ]
     merged = together(hosts)
-    assert merged == {"priorities": [200, 100], "advert": 200, "redispatch": False, "vrrp_version": 2, "lets_go": False}
+    assert merged == {"priorities": [200, 100], "advertisement": 200, "redispatch": False, "vrrp_version": 2, "lets_go": False}
     assert Timings.of(merged).priorities == (200, 100)
     assert together([]) == {}
 
 
 def test_a_timing_that_is_none() -> None:
-    with pytest.raises(ValueError, match="there is no timing patience; there are advert, priorities"):
+    with pytest.raises(ValueError, match="there is no timing patience; there are advertisement, priorities"):
         Timings.of({"patience": 1})

@@ -16,6 +16,7 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.quorum.kubeadm.plugins.doc_fragments import drill
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background import Background
 
 PLUGINS = "ansible_collections.quorum.kubeadm.plugins"
@@ -65,6 +66,9 @@ def test_options(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"{PLUGINS}.modules.{name}")
     documented = yaml.safe_load(module.DOCUMENTATION)
     assert documented["module"] == name
+    if documented.get("extends_documentation_fragment"):
+        for option, shared in yaml.safe_load(drill.ModuleDocFragment.DOCUMENTATION)["options"].items():
+            documented["options"][option] = {**shared, **documented["options"].get(option, {})}
     assert surface(documented["options"]) == surface(spec_of_action(name) if name in ACTIONS else spec_of_module(name, monkeypatch))
     assert isinstance(yaml.safe_load(module.EXAMPLES), list)
     assert all("description" in value and "type" in value for value in yaml.safe_load(module.RETURN).values())
@@ -93,7 +97,7 @@ def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_a_command_breaks_and_another_mends(fault: Run, tmp_path: Path) -> None:
     commands = {"break_command": ["touch", str(tmp_path / "broken")], "mend_command": ["touch", str(tmp_path / "mended")]}
     began = time.monotonic()
-    mended = fault(fault="holder_frozen", lead=0, hold=0.2, quiet=0.3, **commands)
+    mended = fault(fault="active_router_frozen", lead=0, hold=0.2, quiet=0.3, **commands)
     assert time.monotonic() - began >= 0.5
     assert mended["changed"]
     assert [event[0] for event in mended["events"]] == ["started", "begin", "broken", "end", "mended"]
@@ -107,32 +111,32 @@ def test_a_command_breaks_and_another_mends(fault: Run, tmp_path: Path) -> None:
 
 def test_mends_at_once_when_it_is_told(fault: Run, tmp_path: Path) -> None:
     """As after a controller that died."""
-    fault(fault="holder_rebooted", lead=0, hold=30, returns_first=True, break_command=["true"], mend_command=["touch", str(tmp_path / "mended")])
+    fault(fault="active_router_rebooted", lead=0, hold=30, returns_first=True, break_command=["true"], mend_command=["touch", str(tmp_path / "mended")])
     mended = fault(state="absent")
     assert (mended["changed"], mended["problems"]) == (True, [])
     assert (tmp_path / "mended").exists()
 
 
 def test_waits_until_it_has_mended_itself(fault: Run) -> None:
-    fault(fault="holder_frozen", lead=0, hold=0.2, returns_first=True, break_command=["true"])
-    assert [event[0] for event in fault(state="ended", fault="holder_frozen")["events"]][-1] == "mended"
+    fault(fault="active_router_frozen", lead=0, hold=0.2, returns_first=True, break_command=["true"])
+    assert [event[0] for event in fault(state="ended", fault="active_router_frozen")["events"]][-1] == "mended"
 
 
 def test_returns_before_it_breaks(fault: Run, tmp_path: Path) -> None:
-    begun = fault(fault="holder_rebooted", lead=30, returns_first=True, break_command=["touch", str(tmp_path / "broken")])
+    begun = fault(fault="active_router_rebooted", lead=30, returns_first=True, break_command=["touch", str(tmp_path / "broken")])
     assert [event[0] for event in begun["events"]] == ["started"]
     assert not (tmp_path / "broken").exists()
 
 
 def test_a_command_that_fails_is_told(fault: Run) -> None:
-    result = fault(fault="holder_frozen", lead=0, break_command=["ls", "/no/such/place"])
+    result = fault(fault="active_router_frozen", lead=0, break_command=["ls", "/no/such/place"])
     assert result["failed"]
-    assert "holder_frozen: ls /no/such/place: " in result["msg"]
+    assert "active_router_frozen: ls /no/such/place: " in result["msg"]
 
 
 @pytest.mark.parametrize("arguments", [{"hold": 601}, {"lead": 61}, {"hold": -1}, {"quiet": 61}])
 def test_bounds_of_a_fault(fault: Run, arguments: dict[str, Any]) -> None:
-    assert fault(fault="holder_frozen", **arguments)["msg"] == "lead and quiet must be 0 to 60 seconds, hold 0 to 600"
+    assert fault(fault="active_router_frozen", **arguments)["msg"] == "lead and quiet must be 0 to 60 seconds, hold 0 to 600"
 
 
 @pytest.mark.parametrize("arguments", [{"rate": 201}, {"rate": 0}, {"write_rate": 21}, {"seconds": 3601}, {"watch_keepalive": 0}])
@@ -150,7 +154,7 @@ def test_timings_are_read_from_files(monkeypatch: pytest.MonkeyPatch, capsys: py
     with patch_module_args({"haproxy": str(FIXTURES / "haproxy.cfg"), "keepalived": str(FIXTURES / "keepalived.conf")}), pytest.raises(SystemExit):
         module.main()
     timings = json.loads(capsys.readouterr().out)["timings"]
-    assert (timings["advert"], timings["check_interval"], timings["priority"], timings["keepalived_restart"]) == (100, 100, 200, 100)
+    assert (timings["advertisement"], timings["check_interval"], timings["priority"], timings["keepalived_restart"]) == (100, 100, 200, 100)
     # A control plane beside separate proxies has etcd alone.
     with patch_module_args({"haproxy": "/no/such/file", "keepalived": "/no/such/file", "etcd": str(FIXTURES / "etcd.yaml")}), pytest.raises(SystemExit):
         module.main()

@@ -490,9 +490,9 @@ def test_several_networks() -> None:
 
 
 def test_the_virtual_ip_is_nobodys_own_address() -> None:
-    holder = control_plane("cp1")
-    holder["interfaces"][1]["addresses"].insert(0, {"address": "198.18.64.10", "prefix": 24})
-    made = plan(found={**living(), "cp1": holder})
+    active = control_plane("cp1")
+    active["interfaces"][1]["addresses"].insert(0, {"address": "198.18.64.10", "prefix": 24})
+    made = plan(found={**living(), "cp1": active})
     assert made["proxies"]["cp1"]["address"] == "198.18.64.11"
 
 
@@ -714,7 +714,7 @@ REFUSED = [
     ("password of two lines", {"inputs": {"cluster_statistics_password": "not-for\nprint"}}, "cluster_statistics_password", "line break"),
     (
         "adverts too far apart for the budget", {"inputs": {"cluster_vrrp_advert_interval": 400}}, "cluster_failover_budget",
-        "holder_powered_off can cost 1.436 s, and the budget is 1 s; lower cluster_vrrp_advert_interval",
+        "active_router_powered_off can cost 1.436 s, and the budget is 1 s; lower cluster_vrrp_advert_interval",
     ),
     (
         "checks too slow for the budget", {"inputs": {"cluster_proxy_check_timeout": 900}}, "cluster_failover_budget",

@@ -86,9 +86,9 @@ def test_everything_about_a_round() -> None:
         slow=0,
         slowest=0.01,
         # Write 3 was acknowledged at 2.4, and heard of at 3.2.
-        deaf=0.8,
+        watch_stalled=0.8,
         # From 0.52 to 2.4.
-        stalled=1.88,
+        writes_stalled=1.88,
         writes=4,
         lost_writes=[],
         moves=2,
@@ -135,13 +135,13 @@ def test_a_client_that_is_late_itself_speaks_against_all_figures() -> None:
     assert doubt([[calm], [calm, starved], [starved]]).startswith("In 2 of 3 rounds the client woke late itself, by up to 0.46 s: ")
 
 
-def test_a_watch_that_never_comes_back_is_deaf_to_the_end() -> None:
-    assert analyse([*steady(0.0, 5.0), ["w", 1.0, 1.1, None, 1], ["o", 0.0], ["c", 0.5, "watch: reset"]], [])["deaf"] == pytest.approx(4.95 - 1.1)
+def test_a_watch_that_never_comes_back_is_stalled_to_the_end() -> None:
+    assert analyse([*steady(0.0, 5.0), ["w", 1.0, 1.1, None, 1], ["o", 0.0], ["c", 0.5, "watch: reset"]], [])["watch_stalled"] == pytest.approx(4.95 - 1.1)
 
 
-def one(outage: float = 0.1, stalled: float = 0.5, **more: Any) -> Figures:
+def one(outage: float = 0.1, writes_stalled: float = 0.5, **more: Any) -> Figures:
     base = figures(["k", [1, 2, 3, 5]], ["z", 4.2])
-    return Figures(**{**base, "outage": outage, "stalled": stalled, "cut": 0, **more})  # type: ignore[typeddict-item]
+    return Figures(**{**base, "outage": outage, "writes_stalled": writes_stalled, "cut": 0, **more})  # type: ignore[typeddict-item]
 
 
 def judged(
@@ -152,7 +152,7 @@ def judged(
     undisturbed: bool = False,
     wrong: list[str] | None = None,
 ) -> Any:
-    return row("holder_frozen", "holder frozen", 0.75, limit, writes, planned, undisturbed, rounds, wrong or [])
+    return row("active_router_frozen", "active router frozen", 0.75, limit, writes, planned, undisturbed, rounds, wrong or [])
 
 
 def test_median_and_worst_are_those_of_rounds_as_the_worst_client_saw_them() -> None:
@@ -190,15 +190,15 @@ def test_what_does_not_hold(rounds: list[list[Figures]], options: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("holders", "expected"),
+    ("routers", "expected"),
     [(["cp1"], 0), (["cp1", "cp2"], 1), (["cp1", None, "cp1"], 0), (["cp1", None, "cp2", "cp1"], 2), ([None], 0)],
 )
-def test_moves(holders: list[str | None], expected: int) -> None:
-    assert figures(*(["h", float(when), holder] for when, holder in enumerate(holders)))["moves"] == expected
+def test_moves(routers: list[str | None], expected: int) -> None:
+    assert figures(*(["h", float(when), active_router] for when, active_router in enumerate(routers)))["moves"] == expected
 
 
 def test_table() -> None:
     lines = table([judged([one(0.4)]), judged([one(1.5, 2.5)], limit=2.0, writes=True)])
-    assert lines[0].split() == ["computed", "median", "worst", "limit", "failed", "slow", "slowest", "deaf", "writes", "stalled", "lost"]
-    assert lines[1].split() == ["✓", "holder", "frozen", "0.75", "0.40", "0.40", "1.00", "0", "0", "0.01", "0.80", "0.50", "0"]
-    assert lines[2].split()[:8] == ["✗", "holder", "frozen", "0.75", "1.50", "1.50", "2.00", "w"]
+    assert lines[0].split() == ["computed", "median", "worst", "limit", "failed", "slow", "slowest", "watch", "stalled", "writes", "stalled", "lost"]
+    assert lines[1].split() == ["✓", "active", "router", "frozen", "0.75", "0.40", "0.40", "1.00", "0", "0", "0.01", "0.80", "0.50", "0"]
+    assert lines[2].split()[:9] == ["✗", "active", "router", "frozen", "0.75", "1.50", "1.50", "2.00", "w"]

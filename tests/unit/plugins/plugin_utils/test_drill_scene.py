@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_access import objects
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS, Means, command_recipe, own_means
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_health import leader_of, look_at_etcd, member_problems, node_problems
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_scene import proxy_problems, set_scene
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_scene import UnknownFault, proxy_problems, rounds_of, set_scene
 from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import EtcdError, Member
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, worst_cases
 
@@ -44,7 +46,7 @@ def scene(fault: str, repeat: int = 1, found: dict[str, Any] | None = None, **mo
         (WELL, []),
         # Without a state file there is no word of what a proxy is worth.
         ({**WELL, "cp1": proxy(worth=None)}, []),
-        # The holder may be worth more than the others.
+        # The active router may be worth more than the others.
         ({**WELL, "cp2": proxy(holds=True, worth=1)}, []),
         ({**WELL, "cp1": proxy(holds=True)}, ["cp1 and cp2 has the address"]),
         ({**WELL, "cp2": proxy()}, ["nobody has the address"]),
@@ -62,7 +64,7 @@ def test_proxies(found: dict[str, Any], problems: list[str]) -> None:
     ("fault", "repeat", "target"),
     [
         ("haproxy_killed", 1, "cp2"),
-        ("holder_frozen", 3, "cp2"),
+        ("active_router_frozen", 3, "cp2"),
         ("api_server_killed", 1, "cp1"),
         ("api_server_killed", 2, "cp2"),
         ("api_server_hung", 4, "cp1"),
@@ -111,11 +113,11 @@ def test_etcd_without_a_leader() -> None:
 
 def test_commands_are_the_users() -> None:
     commands = {"power_off": ["ipmitool", "-H", "bmc-{host}", "power", "off"], "power_on": ["ipmitool", "-H", "bmc-{host}", "power", "on"], "thaw": ["thaw"]}
-    found = scene("holder_powered_off", commands=commands)
+    found = scene("active_router_powered_off", commands=commands)
     assert found["break_command"] == ["ipmitool", "-H", "bmc-cp2", "power", "off"]
     assert found["mend_command"][-1] == "on"
     # What only mends is of no use.
-    assert (scene("holder_frozen", commands=commands)["break_command"], scene("holder_frozen", commands=commands)["mend_command"]) == ([], [])
+    assert (scene("active_router_frozen", commands=commands)["break_command"], scene("active_router_frozen", commands=commands)["mend_command"]) == ([], [])
     assert scene("haproxy_killed", commands=commands)["break_command"] == []
 
 
@@ -127,7 +129,7 @@ def test_every_fault_has_means(fault: str, packet_filter: str) -> None:
     steps = [*recipe.breaks, *recipe.mends]
     assert all({"argv", "signal", "write", "append", "restore", "spin"} & set(step) for step in steps)
     # What stays broken until it is mended has something that mends it; machines that boot again need nothing.
-    assert recipe.mends or fault in ("holder_powered_off", "holder_rebooted", "etcd_leader_killed")
+    assert recipe.mends or fault in ("active_router_powered_off", "active_router_rebooted", "etcd_leader_killed")
     assert [step["append"] for step in recipe.breaks if "append" in step] == [step["restore"] for step in recipe.mends if "restore" in step]
 
 
@@ -136,7 +138,7 @@ def test_vrrp_is_blocked_by_what_there_is() -> None:
         return {step["argv"][0] for step in own_means("vrrp_blocked", Means("eth0", packet_filter)).breaks}
 
     assert (programs("nft"), programs("iptables"), programs("tc")) == ({"nft"}, {"iptables", "ip6tables"}, {"tc"})
-    assert all("eth7" in step["argv"] for step in own_means("holder_cut_off", Means("eth7")).breaks)
+    assert all("eth7" in step["argv"] for step in own_means("active_router_cut_off", Means("eth7")).breaks)
 
 
 def test_a_cable_brings_its_routes_back() -> None:
@@ -208,3 +210,16 @@ def test_etcd_is_asked() -> None:
         raise EtcdError("refused")
 
     assert look_at_etcd(silent, 1) == (["etcd does not answer: refused"], "")
+
+
+def test_rounds() -> None:
+    assert rounds_of(["haproxy_hung", "cable_pulled"], 2) == [(1, "haproxy_hung"), (1, "cable_pulled"), (2, "haproxy_hung"), (2, "cable_pulled")]
+    assert [fault for _repeat, fault in rounds_of([], 1)] == list(FAULTS)
+    with pytest.raises(UnknownFault, match="drill_faults: there is no fault holder_frozen; there are haproxy_killed, "):
+        rounds_of(["holder_frozen"], 1)
+
+
+def test_the_page_about_failover_has_every_fault() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "failover.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"\w+", row)} == set(FAULTS)
