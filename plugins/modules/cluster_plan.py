@@ -148,8 +148,9 @@ plan:
       description:
         - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(interface), C(control_plane), C(step) (V(none), V(init), V(join)
           or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name resolves to on it), C(endpoint_address_joined) (the same once it
-          has joined), C(endpoint_named) (whether C(/etc/hosts) says the first already), C(hosts_entries) (C(name) and C(address) of the nodes that it knows by C(/etc/hosts)), C(sysctls), and
-          C(join_configuration), what C(kubeadm join) is told.
+          has joined), C(endpoint_named) (whether C(/etc/hosts) says the first already), C(hosts_entries) (C(name) and C(address) of the nodes
+          that it knows by C(/etc/hosts)), C(sysctls), C(patches) for kubeadm (C(path) and C(content)), and C(join_configuration), what
+          C(kubeadm join) is told.
       type: dict
     proxies:
       description:

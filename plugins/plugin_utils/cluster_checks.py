@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle, kubeadm_patches
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
@@ -406,13 +406,25 @@ def check_pod_network(situation: Situation) -> Iterator[Problem]:
 
 
 def check_kubelet_config(situation: Situation) -> Iterator[Problem]:
-    driver = situation.inputs.kubelet_config.get("cgroupDriver", situation.inputs.cgroup_driver)
-    if driver != situation.inputs.cgroup_driver:
-        yield Problem(
-            "cluster_kubelet_config",
-            f"has cgroupDriver {driver}, and containerd is told {situation.inputs.cgroup_driver}",
-            f"leave it out, and write cluster_cgroup_driver: {driver}",
-        )
+    for driver, hosts in grouped(situation.nodes, lambda host: host.inputs.kubelet_config.get("cgroupDriver", situation.inputs.cgroup_driver)).items():
+        if driver != situation.inputs.cgroup_driver:
+            yield Problem(
+                f"cluster_kubelet_config of {listed(hosts)}",
+                f"has cgroupDriver {driver}, and containerd is told {situation.inputs.cgroup_driver}",
+                f"leave it out, and write cluster_cgroup_driver: {driver}",
+            )
+
+
+def check_kubeadm_patches(situation: Situation) -> Iterator[Problem]:
+    if situation.inputs.kubeadm_patches:
+        for fault in kubeadm_patches.faults(situation.inputs.kubeadm_patches):
+            yield Problem("cluster_kubeadm_patches", *fault)
+
+
+def check_files(situation: Situation) -> Iterator[Problem]:
+    for file in situation.inputs.files:
+        if "source" in file and not os.path.isfile(os.path.expanduser(file["source"])):
+            yield Problem("cluster_files", f"there is no file {file['source']} on the controller", "write the path of a file that is there")
 
 
 # What there is already.
@@ -569,6 +581,8 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("machines", check_bundle),
     ("building", check_pod_network),
     ("building", check_kubelet_config),
+    ("building", check_kubeadm_patches),
+    ("building", check_files),
     ("one cluster", check_clusters),
     ("building", check_first_init),
     ("building", check_unfinished),

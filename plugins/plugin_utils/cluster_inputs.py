@@ -22,6 +22,9 @@ from typing import Any, Callable, NamedTuple, Union
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import BACKENDS, ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.input_kinds import KINDS, Fault, shown
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_fields import CLUSTER_CONFIGURATION, NODE_CONFIGURATION, Shape
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_fields import faults as field_faults
 
 PREFIX = "cluster_"
 KUBERNETES_MINORS = (35, 36, 37)
@@ -48,8 +51,6 @@ class Untemplated(NamedTuple):
     error: str
 
 
-Fault = tuple[str, str]
-"""What is wrong with a value, and what to write."""
 Check = Callable[[Any], Iterable[Fault]]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -218,17 +219,66 @@ def _word(value: str) -> Iterator[Fault]:
         yield f"{value!r} is not a plain name", "write letters, digits, dots, dashes and underscores"
 
 
+def _kubeadm_fields(shape: Mapping[str, Shape]) -> Check:
+    return lambda value: field_faults(value, shape)
+
+
+# kubeadm makes pods of whatever lies in the first, and empties the second when it takes a node back.
+KUBEADMS_OWN = ("/etc/kubernetes/manifests", "/etc/kubernetes/pki")
+
+
+def _files(value: list[dict[str, Any]]) -> Iterator[Fault]:
+    """No message shows a content, which may be a secret."""
+    for number, file in enumerate(value, 1):
+        path = file.get("path")
+        if not isinstance(path, str) or not path.startswith("/") or os.path.normpath(path) != path:
+            yield f"its file {number} has no path", "write an absolute one, such as path: /etc/kubernetes/audit/policy.yaml"
+            continue
+        if path.startswith(tuple(f"{directory}/" for directory in KUBEADMS_OWN)):
+            yield f"{path} is in a directory of kubeadm's", "write it to one of its own, such as /etc/kubernetes/audit"
+        unknown = sorted(set(file) - {"path", "content", "source", "mode", "secret"})
+        if unknown:
+            yield f"{path} has {', '.join(unknown)}", "write path, content or source, mode and secret"
+        if ("content" in file) == ("source" in file):
+            yield f"{path} has {'both content and source' if 'content' in file else 'neither content nor source'}", "write one of them"
+        elif not isinstance(file.get("content", ""), str):
+            yield f"the content of {path} is not a text", "write it as a block, after content: |"
+        elif "source" in file and not str(file["source"]).startswith(("/", "~")):
+            yield f"{file['source']!r} is not an absolute path on the controller", f'write one, such as "{{{{ inventory_dir }}}}/{file["source"]}"'
+        if not isinstance(file.get("mode", "0600"), str) or not re.fullmatch("0?[0-7]{3}", file.get("mode", "0600")):
+            yield f"{path} has the mode {file['mode']!r}", 'write three octal digits in quotes, such as "0600"'
+        if not isinstance(file.get("secret", False), bool):
+            yield f"{path} has the secret {file['secret']!r}", "write true or false without quotes"
+    paths = [file.get("path") for file in value]
+    for path in dict.fromkeys(path for path in paths if path and paths.count(path) > 1):
+        yield f"{path} is there more than once", "write it once"
+
+
 def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
     for workload in value:
         if not {"kind", "name"} <= set(workload) <= {"kind", "namespace", "name"} or workload["kind"] not in ("DaemonSet", "Deployment"):
             yield f"{json.dumps(workload)} names no workload", "write kind (DaemonSet or Deployment), namespace and name"
 
 
+AT_INIT = "when the cluster is made"
+AT_JOIN = "when a node joins"
+
+
 def option(
-    default: Any, meaning: str, *, choices: Sequence[str] = (), check: Check | None = None, required: bool = False, convert: Callable[[Any], Any] | None = None
+    default: Any,
+    meaning: str,
+    *,
+    choices: Sequence[str] = (),
+    check: Check | None = None,
+    required: bool = False,
+    convert: Callable[[Any], Any] | None = None,
+    counts: str = "",
 ) -> Any:
-    """One input: what it is when not set, what it means, what its values must look like, and what is made of them when they are read."""
-    metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert}
+    """One input: what it is when not set, what it means, and what its values must look like.
+
+    `convert` makes of a value what is used. `counts` says when an input has an effect, for those that have none in other runs.
+    """
+    metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert, "counts": counts}
     return field(default_factory=lambda: default, metadata=metadata)
 
 
@@ -238,7 +288,7 @@ def _expanded(value: Any) -> Any:
 
 
 # No message shows their values, and no plan holds them.
-SECRETS = ("statistics_password", "proxy_check_certificate")
+SECRETS = ("statistics_password", "proxy_check_certificate", "files")
 
 
 @dataclass(frozen=True)
@@ -288,7 +338,7 @@ class ClusterInputs:
         check=_subnets({4: 28, 6: 124}, {4: 12, 6: 108}),
     )
     dns_domain: str = option("cluster.local", "DNS domain of the Services.", check=_dns_domain)
-    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses)
+    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses, counts=AT_INIT)
 
     install_source: str = option(
         "packages",
@@ -302,7 +352,12 @@ class ClusterInputs:
         check=_url,
     )
     repository_key_url: str = option("", "The key of that repository. Not set: where upstream's layout has it.", check=_url)
-    image_repository: str = option("registry.k8s.io", "Registry, and path in it, of Kubernetes' own images.", check=_registry)
+    image_repository: str = option(
+        "registry.k8s.io",
+        "Registry, and path in it, of Kubernetes' own images. containerd's sandbox image follows at once; what kubeadm wrote down when the cluster was made "
+        "stays.",
+        check=_registry,
+    )
 
     containerd_source: str = option(
         "",
@@ -379,12 +434,34 @@ class ClusterInputs:
     etcd_election_timeout: int | None = option(
         None,
         "Milliseconds without a word from its leader after which a member of etcd calls an election; writes wait for up to twice as long. Not set: "
-        "etcd's own, 1000. Counts when the cluster is made.",
+        "etcd's own, 1000.",
         check=_election,
+        counts=AT_INIT,
     )
-    kubelet_config: dict[str, Any] = option({}, "Fields of the KubeletConfiguration of every node.")
-    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.")
-    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.")
+    kubeadm_config: dict[str, Any] = option(
+        {},
+        "Fields of kubeadm's ClusterConfiguration (v1beta4), such as `apiServer.extraArgs`. Flags merge by name with those that are set here anyway, "
+        "other lists unite with them. A field that follows from another input is refused, and the input is named.",
+        check=_kubeadm_fields(CLUSTER_CONFIGURATION),
+        counts=AT_INIT,
+    )
+    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.", counts=AT_INIT)
+    kubeadm_patches: str = option(
+        "",
+        "Directory on the controller with patches for kubeadm, named as kubeadm wants them (`kube-apiserver+merge.yaml`). Every node gets them in "
+        "`/etc/kubernetes/quorum.kubeadm/patches`, workers those for the kubelet alone.",
+        check=_controller_path,
+        convert=_expanded,
+        counts=f"{AT_INIT} and {AT_JOIN}",
+    )
+    files: list[dict[str, Any]] = option(
+        [],
+        "Files for every control plane, such as an audit policy: `path`, `content` or `source` (a path on the controller, also of a file that "
+        "`ansible-vault` has encrypted), `mode` (`\"0600\"` when not set), and `secret: true` for what no output may show. They are there before kubeadm "
+        "runs, and written anew when they change; what reads them is not restarted.",
+        check=_files,
+    )
+    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.", counts=f"{AT_INIT} and {AT_JOIN}")
     fetch_kubeconfig_to: str = option(
         "", "File on the controller that gets a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path, convert=_expanded
     )
@@ -400,41 +477,19 @@ class HostInputs:
     swap: str = option("off", "`off` turns swap off for good; `keep` leaves it and lets the kubelet start with it.", choices=("off", "keep"))
     kernel_modules: list[str] = option(["overlay", "br_netfilter"], "Kernel modules to load; a kernel that has them built in, or a container, needs none.")
     sysctls: dict[str, Any] = option({}, "More kernel parameters.")
-
-
-class Kind(NamedTuple):
-    """What a type of input accepts, and how it is written."""
-
-    accepts: Callable[[Any], bool]
-    wording: str
-    name: str
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_list_of(value: object, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
-
-
-# By the annotation of the field, which the postponed evaluation of annotations keeps as text.
-KINDS: dict[str, Kind] = {
-    "str": Kind(lambda value: isinstance(value, str), "write one text, in quotes where it looks like a number", "text"),
-    "bool": Kind(lambda value: isinstance(value, bool), "write true or false without quotes", "boolean"),
-    "int": Kind(_is_int, "write a whole number without quotes", "whole number"),
-    "int | None": Kind(_is_int, "write a whole number without quotes", "whole number"),
-    "float": Kind(lambda value: _is_int(value) or isinstance(value, float), "write a number without quotes", "number"),
-    "list[str]": Kind(lambda value: _is_list_of(value, str), "write a list of texts, such as [a, b]", "list of texts"),
-    "list[dict[str, str]]": Kind(lambda value: _is_list_of(value, dict), "write a list of mappings", "list of mappings"),
-    "dict[str, Any]": Kind(lambda value: isinstance(value, dict), "write a mapping, such as {name: value}", "mapping"),
-}
-
-
-def _shown(value: object) -> str:
-    """A value and what it is, as the message about it says it."""
-    words = {"str": "the text", "bool": "the boolean", "int": "the number", "float": "the number", "list": "the list", "dict": "the mapping"}
-    return f"is {words.get(type(value).__name__, 'the value')} {json.dumps(value, default=str)}"
+    kubelet_config: dict[str, Any] = option(
+        {},
+        "Fields of the KubeletConfiguration. What all nodes have alike is the cluster's; in what a node differs, it gets as a patch of kubeadm's, which "
+        "upgrades apply again.",
+        counts=f"{AT_INIT} and {AT_JOIN}",
+    )
+    kubeadm_node_config: dict[str, Any] = option(
+        {},
+        "Fields that kubeadm's InitConfiguration and JoinConfiguration (v1beta4) have in common: `nodeRegistration`, such as its `taints` and "
+        "`kubeletExtraArgs`, `timeouts`, and `skipPhases`. They merge as those of `cluster_kubeadm_config` do.",
+        check=_kubeadm_fields(NODE_CONFIGURATION),
+        counts=f"{AT_INIT} and {AT_JOIN}",
+    )
 
 
 def _faults(definition: Field[Any], value: Any) -> Iterator[Fault]:
@@ -442,9 +497,9 @@ def _faults(definition: Field[Any], value: Any) -> Iterator[Fault]:
     choices: Sequence[str] = definition.metadata["choices"]
     check: Check | None = definition.metadata["check"]
     if not kind.accepts(value):
-        shown = f"is not a {kind.name}" if definition.name in SECRETS else _shown(value)
+        seen = f"is not a {kind.name}" if definition.name in SECRETS else f"is {shown(value)}"
         on_the_command_line = "" if kind.name in ("text", "mapping") else "; on the command line, -e takes types only as JSON"
-        yield shown, kind.wording + (on_the_command_line if isinstance(value, str) else "")
+        yield seen, kind.wording + (on_the_command_line if isinstance(value, str) else "")
     elif value == definition.metadata["default"]:
         return
     elif choices and value not in choices:
@@ -525,10 +580,11 @@ def _table(kind: type) -> Iterator[str]:
     for definition in fields(kind):
         default = definition.metadata["default"]
         text = default if isinstance(default, str) else json.dumps(default)
-        shown = "**required**" if definition.metadata["required"] else "" if default in ("", None) else f"`{text}`"
+        written = "**required**" if definition.metadata["required"] else "" if default in ("", None) else f"`{text}`"
         choices: Sequence[str] = definition.metadata["choices"]
         meaning = definition.metadata["meaning"] + (f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else "")
-        yield f"| `{PREFIX}{definition.name}` | {KINDS[str(definition.type)].name} | {shown} | {meaning} |"
+        meaning += f" Counts {definition.metadata['counts']}." if definition.metadata["counts"] else ""
+        yield f"| `{PREFIX}{definition.name}` | {KINDS[str(definition.type)].name} | {written} | {meaning} |"
 
 
 def markdown() -> str:

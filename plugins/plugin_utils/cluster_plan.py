@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents, kubeadm_patches
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
@@ -23,6 +23,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
 )
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
 
@@ -69,6 +70,7 @@ class PlannedNode(TypedDict):
     endpoint_named: bool
     hosts_entries: list[HostsEntry]
     sysctls: dict[str, Any]
+    patches: list[Patch]
     join_configuration: Document
 
 
@@ -182,7 +184,7 @@ def _is_named(host: Host, address: str) -> bool:
     return resolved is not None and resolved["hosts_file"] == ([address] if address else []) and not resolved["stale_copies"]
 
 
-def _node(host: Host, situation: Situation) -> PlannedNode:
+def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode:
     primary = situation.hosts[situation.course.primary]
     serves = host is primary or host.state == "control_plane"
     view = View(situation.inputs.endpoint_address, str(host.address or ""), str(primary.address), serves, host.control_plane)
@@ -203,7 +205,8 @@ def _node(host: Host, situation: Situation) -> PlannedNode:
             HostsEntry(name=other.name, address=str(other.address)) for other in situation.nodes if other.address and (other.control_plane or other is host)
         ],
         sysctls=_sysctls(host, situation),
-        join_configuration=kubeadm_documents.join_configuration(host, situation),
+        patches=patches,
+        join_configuration=kubeadm_documents.join_configuration(host, situation, bool(patches)),
     )
 
 
@@ -254,6 +257,21 @@ def _sysctls(host: Host, situation: Situation) -> dict[str, Any]:
     # FileContent--proc-sys-net-ipv6-conf-default-forwarding of kubeadm's preflight; `all` sets `default` too.
     forwarding = {"net.ipv6.conf.all.forwarding": 1} if any(network.version == 6 for _name, network in situation.subnets) else {}
     return {**forwarding, **host.inputs.sysctls}
+
+
+def _patches(situation: Situation, kubelets: dict[str, Document]) -> dict[str, list[Patch]]:
+    """What kubeadm has to patch on each node: the user's patches, and what sets the node's kubelet apart."""
+    given = kubeadm_patches.read(situation.inputs.kubeadm_patches) if situation.inputs.kubeadm_patches else []
+    # Most nodes are alike.
+    kinds: list[Document] = []
+    for document in kubelets.values():
+        kinds.extend([document] if document not in kinds else [])
+    patches: dict[str, list[Patch]] = {}
+    for host in situation.nodes:
+        deviation = kubeadm_patches.deviation(kubelets[host.host], kinds)
+        own = [patch for patch in given if host.control_plane or kubeadm_patches.is_of_kubelet(patch)]
+        patches[host.host] = [*own, *([kubeadm_patches.of_kubelet(deviation)] if deviation else [])]
+    return patches
 
 
 def _calico_manifest(situation: Situation) -> str:
@@ -310,7 +328,9 @@ def make_plan(request: Request) -> Plan:
 
     inputs, course = situation.inputs, situation.course
     primary = situation.hosts[course.primary]
-    nodes = {node.host: _node(node, situation) for node in situation.nodes}
+    kubelets = kubeadm_documents.kubelet_configurations(situation)
+    patches = _patches(situation, kubelets)
+    nodes = {node.host: _node(node, situation, patches[node.host]) for node in situation.nodes}
     joining = [host for host, node in nodes.items() if node["step"] in ("join", "rejoin")]
     return Plan(
         inputs=without_secrets(inputs),
@@ -351,8 +371,8 @@ def make_plan(request: Request) -> Plan:
         ),
         kubeadm=Kubeadm(
             cluster_configuration=kubeadm_documents.cluster_configuration(situation),
-            init_configuration=kubeadm_documents.init_configuration(primary, situation),
-            kubelet_configuration=kubeadm_documents.kubelet_configuration(situation),
+            init_configuration=kubeadm_documents.init_configuration(primary, situation, bool(patches[primary.host])),
+            kubelet_configuration=kubeadm_patches.shared(list(kubelets.values())),
             kube_proxy_configuration=inputs.kube_proxy_config,
         ),
         fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",

@@ -178,6 +178,8 @@ def test_a_new_cluster() -> None:
             "swap": "off",
             "kernel_modules": ["overlay", "br_netfilter"],
             "sysctls": {},
+            "kubelet_config": {},
+            "kubeadm_node_config": {},
         },
         "name": "cp2",
         "address": "198.18.64.12",
@@ -190,6 +192,7 @@ def test_a_new_cluster() -> None:
         "endpoint_named": False,
         "hosts_entries": [{"name": host, "address": ADDRESSES[host]} for host in CONTROL_PLANES],
         "sysctls": {},
+        "patches": [],
         "join_configuration": {
             "nodeRegistration": {"name": "cp2", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.12"}]},
             "controlPlane": {"localAPIEndpoint": {"advertiseAddress": "198.18.64.12", "bindPort": 6443}},
@@ -241,6 +244,7 @@ def test_proxies_tell_of_etcd_where_each_control_plane_is_one(proxies: Sequence[
 
 
 def test_the_plan_is_json_and_has_no_secret() -> None:
+    assert plan()["inputs"].keys().isdisjoint(cluster_inputs.SECRETS)
     pem = "-----BEGIN CERTIFICATE-----\nnot-for-print\n-----BEGIN PRIVATE KEY-----\n"
     assert "not-for-print" not in json.dumps(plan(inputs={"cluster_proxy_check_certificate": pem}))
 
@@ -693,7 +697,7 @@ REFUSED = [
     ("text for a boolean", {"inputs": {"cluster_allow_old_containerd": "true"}}, "cluster_allow_old_containerd", "without quotes; on the command line"),
     ("text for a number", {"inputs": {"cluster_endpoint_port": "16443"}}, "cluster_endpoint_port", "without quotes"),
     ("boolean for a number", {"inputs": {"cluster_vrrp_router_id": True}}, "cluster_vrrp_router_id", "is the boolean true"),
-    ("list for a mapping", {"inputs": {"cluster_kubelet_config": []}}, "cluster_kubelet_config", "write a mapping"),
+    ("list for a mapping", {"inputs": {"cluster_kubelet_config": []}}, f"cluster_kubelet_config of {', '.join(SIX)}", "write a mapping"),
     ("no port", {"inputs": {"cluster_endpoint_port": 70000}}, "cluster_endpoint_port", "1 to 65535"),
     ("router id 0", {"inputs": {"cluster_vrrp_router_id": 0}}, "cluster_vrrp_router_id", "1 to 255"),
     ("router id 256", {"inputs": {"cluster_vrrp_router_id": 256}}, "cluster_vrrp_router_id", "1 to 255"),
@@ -910,7 +914,53 @@ REFUSED = [
         "cluster_calico_backend",
         "write auto or bird",
     ),
-    ("two cgroup drivers", {"inputs": {"cluster_kubelet_config": {"cgroupDriver": "cgroupfs"}}}, "cluster_kubelet_config", "cluster_cgroup_driver: cgroupfs"),
+    (
+        "two cgroup drivers",
+        {"hosts": {"w1": {"cluster_kubelet_config": {"cgroupDriver": "cgroupfs"}}}},
+        "cluster_kubelet_config of w1",
+        "cluster_cgroup_driver: cgroupfs",
+    ),
+    (
+        "a field of another input",
+        {"inputs": {"cluster_kubeadm_config": {"networking": {"podSubnet": "10.0.0.0/8"}}}},
+        "cluster_kubeadm_config",
+        "has networking.podSubnet, which follows from something else; write cluster_pod_subnets",
+    ),
+    (
+        "a field of a host's other input",
+        {"hosts": {"w1": {"cluster_kubeadm_node_config": {"nodeRegistration": {"kubeletExtraArgs": [{"name": "node-ip", "value": "192.0.2.1"}]}}}}},
+        "cluster_kubeadm_node_config of w1",
+        "has the flag node-ip in nodeRegistration.kubeletExtraArgs, which follows from something else; write cluster_node_address",
+    ),
+    ("no directory of patches", {"inputs": {"cluster_kubeadm_patches": "/no/such"}}, "cluster_kubeadm_patches", "there is no directory /no/such"),
+    (
+        "no source of a file",
+        {"inputs": {"cluster_files": [{"path": "/etc/kubernetes/audit/policy.yaml", "source": "/no/such"}]}},
+        "cluster_files",
+        "there is no file /no/such on the controller",
+    ),
+    ("files without a list", {"inputs": {"cluster_files": {"not-for": "print"}}}, "cluster_files", "is not a list of mappings"),
+    ("a file without a path", {"inputs": {"cluster_files": [{"content": "not-for-print"}]}}, "cluster_files", "its file 1 has no path"),
+    ("a file elsewhere", {"inputs": {"cluster_files": [{"path": "/etc/../root/x", "content": ""}]}}, "cluster_files", "its file 1 has no path"),
+    (
+        "a file among the static pods",
+        {"inputs": {"cluster_files": [{"path": "/etc/kubernetes/manifests/audit.yaml", "content": ""}]}},
+        "cluster_files",
+        "/etc/kubernetes/manifests/audit.yaml is in a directory of kubeadm's",
+    ),
+    ("a file with nothing in it", {"inputs": {"cluster_files": [{"path": "/etc/a"}]}}, "cluster_files", "/etc/a has neither content nor source"),
+    (
+        "a file with two contents",
+        {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "not-for-print", "source": "/dev/null"}]}},
+        "cluster_files",
+        "/etc/a has both content and source",
+    ),
+    ("a mapping as content", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": {"not-for": 1}}]}}, "cluster_files", "is not a text"),
+    ("a relative source", {"inputs": {"cluster_files": [{"path": "/etc/a", "source": "a"}]}}, "cluster_files", "is not an absolute path on the controller"),
+    ("a mode without quotes", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "", "mode": 420}]}}, "cluster_files", "in quotes"),
+    ("a secret text", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "", "secret": "yes"}]}}, "cluster_files", "has the secret 'yes'"),
+    ("an owner", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "", "owner": "etcd"}]}}, "cluster_files", "/etc/a has owner"),
+    ("a file twice", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": ""}] * 2}}, "cluster_files", "/etc/a is there more than once"),
     ("workload without name", {"inputs": {"cluster_pod_network_workloads": [{"kind": "DaemonSet"}]}}, "cluster_pod_network_workloads", "namespace and name"),
     # What there is already.
     (
@@ -1105,6 +1155,100 @@ def test_a_listener_on_another_address_leaves_the_statistics_alone() -> None:
 )
 def test_systems_that_are_supported(identity: str, version: str) -> None:
     assert plan(found=systems(identity, version))["initialise"]
+
+
+def test_the_users_fields_go_to_kubeadm() -> None:
+    """An API server's flag is one line in an inventory."""
+    issuers = [{"name": "service-account-issuer", "value": f"https://{name}.example.org"} for name in ("new", "old")]
+    made = plan(
+        inputs={
+            "cluster_kubeadm_config": {
+                "apiServer": {"extraArgs": [{"name": "profiling", "value": "false"}, *issuers], "certSANs": ["k8s.example.org", "api.lab.test"]},
+                "etcd": {"local": {"extraArgs": [{"name": "quota-backend-bytes", "value": "8589934592"}]}},
+                "encryptionAlgorithm": "ECDSA-P256",
+            },
+            "cluster_etcd_election_timeout": 500,
+        },
+        hosts={
+            "cp1": {"cluster_kubeadm_node_config": {"nodeRegistration": {"taints": []}, "timeouts": {"kubeletHealthCheck": "5m0s"}}},
+            "w1": {
+                "cluster_kubeadm_node_config": {
+                    "nodeRegistration": {
+                        "kubeletExtraArgs": [{"name": "node-labels", "value": "zone=a"}],
+                        "ignorePreflightErrors": ["Hostname", "Swap"],
+                    }
+                },
+                "cluster_swap": "keep",
+            },
+        },
+    )
+    configuration = made["kubeadm"]["cluster_configuration"]
+    assert configuration["apiServer"] == {
+        "certSANs": ["api.lab.test", "198.18.64.10", "k8s.example.org"],
+        "extraArgs": [{"name": "shutdown-delay-duration", "value": "5s"}, {"name": "profiling", "value": "false"}, *issuers],
+    }
+    assert configuration["etcd"]["local"] == {
+        "dataDir": "/var/lib/etcd",
+        "extraArgs": [{"name": "election-timeout", "value": "500"}, {"name": "quota-backend-bytes", "value": "8589934592"}],
+    }
+    assert configuration["encryptionAlgorithm"] == "ECDSA-P256" and configuration["networking"]["podSubnet"] == "10.244.0.0/16"
+    init = made["kubeadm"]["init_configuration"]
+    assert init["nodeRegistration"]["taints"] == [] and init["timeouts"] == {"kubeletHealthCheck": "5m0s"}
+    assert made["nodes"]["w1"]["join_configuration"]["nodeRegistration"] == {
+        "name": "w1",
+        "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.21"}, {"name": "node-labels", "value": "zone=a"}],
+        "ignorePreflightErrors": ["Swap", "Hostname"],
+    }
+    assert "taints" not in made["nodes"]["cp2"]["join_configuration"]["nodeRegistration"]
+
+
+def test_our_flag_gives_way_to_the_users_of_the_same_name() -> None:
+    delay = {"name": "shutdown-delay-duration", "value": "20s"}
+    made = plan(inputs={"cluster_kubeadm_config": {"apiServer": {"extraArgs": [delay]}}})
+    assert made["kubeadm"]["cluster_configuration"]["apiServer"]["extraArgs"] == [delay]
+
+
+def test_etcd_always_has_its_directory() -> None:
+    """kubeadm refuses etcd.local without dataDir."""
+    made = plan(inputs={"cluster_kubeadm_config": {"etcd": {"local": {"imageTag": "3.7.0-0"}}}})
+    assert made["kubeadm"]["cluster_configuration"]["etcd"] == {"local": {"dataDir": "/var/lib/etcd", "imageTag": "3.7.0-0"}}
+
+
+def test_a_kubelet_of_its_own() -> None:
+    alike = {"serializeImagePulls": False, "evictionHard": {"memory.available": "200Mi"}}
+    big = {**alike, "maxPods": 250, "evictionHard": {"memory.available": "2Gi"}}
+    made = plan(inputs={"cluster_kubelet_config": alike}, hosts={"w1": {"cluster_kubelet_config": big}})
+    assert made["kubeadm"]["kubelet_configuration"] == {"cgroupDriver": "systemd", "serializeImagePulls": False}
+    patches = {host: [json.loads(patch["content"]) for patch in node["patches"]] for host, node in made["nodes"].items()}
+    assert patches["w1"] == [{"evictionHard": {"memory.available": "2Gi"}, "maxPods": 250}]
+    assert patches["cp1"] == patches["w2"] == [{"evictionHard": {"memory.available": "200Mi"}, "maxPods": None}]
+    assert made["nodes"]["w1"]["patches"][0]["path"] == "/etc/kubernetes/quorum.kubeadm/patches/kubeletconfiguration-of-this-node+merge.json"
+    # kubeadm init and kubeadm join are told where they are.
+    for configuration in (made["kubeadm"]["init_configuration"], made["nodes"]["w1"]["join_configuration"]):
+        assert configuration["patches"] == {"directory": "/etc/kubernetes/quorum.kubeadm/patches"}
+    assert "patches" not in plan(inputs={"cluster_kubelet_config": big})["nodes"]["w1"]["join_configuration"]
+
+
+def test_the_users_patches(tmp_path: Path) -> None:
+    for name in ("kube-apiserver+merge.yaml", "kubeletconfiguration0.yaml", ".gitkeep"):
+        (tmp_path / name).write_text(f"of {name}")
+    made = plan(inputs={"cluster_kubeadm_patches": str(tmp_path)})
+    directory = "/etc/kubernetes/quorum.kubeadm/patches"
+    of_all = {"path": f"{directory}/kubeletconfiguration0.yaml", "content": "of kubeletconfiguration0.yaml"}
+    of_control_planes = {"path": f"{directory}/kube-apiserver+merge.yaml", "content": "of kube-apiserver+merge.yaml"}
+    assert made["nodes"]["cp2"]["patches"] == [of_control_planes, of_all] and made["nodes"]["w1"]["patches"] == [of_all]
+    (tmp_path / "kube-api-server.yaml").touch()
+    with pytest.raises(Refused, match=r"cluster_kubeadm_patches: kube-api-server\.yaml in .* is no name of a patch; name it target"):
+        plan(inputs={"cluster_kubeadm_patches": str(tmp_path)})
+
+
+def test_files_are_no_part_of_the_plan(tmp_path: Path) -> None:
+    files = [
+        {"path": "/etc/kubernetes/encryption/config.yaml", "content": "not-for-print", "secret": True},
+        {"path": "/etc/kubernetes/audit/policy.yaml", "source": str(tmp_path / "policy.yaml"), "mode": "0644"},
+    ]
+    (tmp_path / "policy.yaml").touch()
+    assert "not-for-print" not in json.dumps(plan(inputs={"cluster_files": files}))
 
 
 def test_a_sooner_election() -> None:
