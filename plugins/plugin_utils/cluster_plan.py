@@ -21,6 +21,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     Step,
     look,
 )
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import aligned
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
@@ -309,10 +310,8 @@ def _summary(situation: Situation, nodes: Mapping[str, PlannedNode]) -> list[str
     ]
     address = f" ({inputs.endpoint_address})" if inputs.endpoint_address else ""
     endpoint = f"{inputs.endpoint_name}{address}, port {situation.endpoint_port}: {situation.endpoint_type.meaning}"
-    lines = [*((", ".join(subjects), does) for subjects, does in rows if subjects), ("endpoint", endpoint)]
-    width = max(len(subject) for subject, _does in lines)
     heading = f"Plan: build {cluster}." if course.initialise else f"Plan: hosts join {cluster}, which {course.primary} serves."
-    return [heading, *(f"  {subject:<{width}}  {does}" for subject, does in lines)]
+    return [heading, *aligned([*((", ".join(subjects), does) for subjects, does in rows if subjects), ("endpoint", endpoint)])]
 
 
 def make_plan(request: Request) -> Plan:

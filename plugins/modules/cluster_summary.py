@@ -1,0 +1,52 @@
+#!/usr/bin/python
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin cluster_summary, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_summary
+short_description: Say at the end of a run what was done
+version_added: 0.2.0
+author: Quorum contributors (@quorum)
+description:
+  - Prints which hosts initialised the cluster or joined it, where the kubeconfig is, and the command that verifies the cluster. Where no host had to
+    join, and in check mode, that is one line.
+  - Belongs at the end of a run in which all that was planned has succeeded.
+  - Works on the controller alone, without a connection to any host, and never changes anything.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  plan:
+    description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.
+    type: dict
+    required: true
+seealso:
+  - module: quorum.kubeadm.cluster_plan
+"""
+
+EXAMPLES = r"""
+- name: Say what was done
+  quorum.kubeadm.cluster_summary:
+    plan: "{{ planned.plan }}"
+  run_once: true
+"""
+
+RETURN = r"""
+summary:
+  description: The lines that are printed.
+  returned: always
+  type: list
+  elements: str
+  sample: ["Done: the cluster kubernetes (Kubernetes 1.37.2) is as the inventory says; no host had to join."]
+"""
