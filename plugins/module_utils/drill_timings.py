@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping
 SECTIONS = ("global", "defaults", "frontend", "backend", "listen", "peers", "userlist", "resolvers", "program", "cache")
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
 # The backend of the role haproxy by which its watcher finds servers from which it takes all connections.
-PATIENT = "patient_api_servers"
+USABLE = "usable_api_servers"
 # The one by which it learns whether the etcd of its host lives, and tells the others.
 ETCD = "etcd"
 # HAProxy's own, where its configuration says nothing.
@@ -65,17 +65,17 @@ def of_haproxy(text: str) -> dict[str, Any]:
     if not found:
         return {}
     first = found[0]
-    patient = next((one for one in found if one["name"] == PATIENT), None)
+    usable = next((one for one in found if one["name"] == USABLE), None)
     checks = _checks("check", first)
     return {
         **checks,
-        **_checks("dead", patient or first),
+        **_checks("dead", usable or first),
         "check_fast_interval": first.get("fastinter", checks["check_interval"]),
         "connect_timeout": first.get("connect", checks["check_interval"]),
         "redispatch": bool(first.get("redispatch")),
         "reads_answers": bool(first["reads"]),
         "etcd_asked": any(one["name"] == ETCD for one in found),
-        "shuts_sessions": patient is not None or bool(first["shuts"]),
+        "shuts_sessions": usable is not None or bool(first["shuts"]),
     }
 
 

@@ -3,7 +3,7 @@
 
 usage: proxy-state SOCKET MONITOR_PORT [FILE SETTLING_SECONDS [ADDRESS]]
 
-SOCKET is HAProxy's. It finds out itself which servers are of no use (patient_api_servers in haproxy.cfg), but can shut only connections that
+SOCKET is HAProxy's. It finds out itself which servers are not usable (usable_api_servers in haproxy.cfg), but can shut only connections that
 came by the same backend, and does not see whether there is another server for them. FILE is the one that keepalived watches:
 
    1   serves, this host has ADDRESS, and has reached most API servers for SETTLING_SECONDS: nobody else is to take it, whatever his priority. A
@@ -44,8 +44,8 @@ SILENT = 2.0
 UNREADY = 3.0
 # The results of HAProxy's checks that begin so are of hosts that did not answer, or refused (check_status in its management guide, chapter 9.1).
 UNREACHED = "L4"
-PATIENT, LIVING = "patient_api_servers", "living_api_servers"
-BACKENDS = ("api_servers", PATIENT, LIVING, "unchecked_api_servers")
+USABLE, LIVING = "usable_api_servers", "living_api_servers"
+BACKENDS = ("api_servers", USABLE, LIVING, "unchecked_api_servers")
 # RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of linux/rtnetlink.h: the kernel tells of every address that comes or goes.
 ADDRESSES = 0x10 | 0x100
 
@@ -80,7 +80,7 @@ class Server(NamedTuple):
     """Its host answers, and the API server may hang or be late: while another host booted, a holder whose checks were late for half a second once
     took itself for cut off, and gave the address away."""
     useful: bool
-    """It is of use, be it slow or about to stop."""
+    """It is usable, be it slow or about to stop."""
     says_no: bool
     """It answered that it is not ready: it is not dead."""
 
@@ -97,7 +97,7 @@ def servers(statistics: str) -> dict[str, Server]:
             says_no=result(row) == "L7STS",
         )
         for (backend, name), row in rows.items()
-        if backend == PATIENT
+        if backend == USABLE
     }
 
 
@@ -112,13 +112,13 @@ def result(row: dict[str, str]) -> str:
 
 
 class Useless:
-    """Which servers nobody should stay connected to, since they are of no use while another one is."""
+    """Which servers nobody should stay connected to, since they are not usable while another one is."""
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
 
     def look(self, known: dict[str, Server], now: float) -> set[str]:
-        """Return those servers. Where none is of use, as without etcd's quorum, connections are well where they are."""
+        """Return those servers. Where none is usable, as without etcd's quorum, connections are well where they are."""
         useless = {name for name, server in known.items() if not server.useful} if any(server.useful for server in known.values()) else set()
         self._since = {name: self._since.get(name, now) for name in useless}
         return {name for name, since in self._since.items() if now - since >= (UNREADY if known[name].says_no else SILENT)}
@@ -242,7 +242,7 @@ def main(path: str, port: int, file: str = "", settling: float = 0, address: byt
             tell(file, told)
         useless = dead.look(known_servers, now) if healthy is not None else shut
         for server in useless - shut:
-            print(f"{server} is of no use: its connections are shut", flush=True)
+            print(f"{server} is not usable: its connections are shut", flush=True)
             for backend in BACKENDS:
                 command(path, "shutdown sessions server", f"{backend}/{server}")
         shut = useless

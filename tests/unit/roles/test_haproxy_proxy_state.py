@@ -113,14 +113,14 @@ def test_over_time(watch: Watch, steps: list[tuple[bool | None, int | None]], ex
     assert watch(steps) == expected
 
 
-READY, PATIENT, LIVING = "api_servers", "patient_api_servers", "living_api_servers"
+READY, USABLE, LIVING = "api_servers", "usable_api_servers", "living_api_servers"
 DEAD_CHECK, SAYS_NO, LATE = "* L4TOUT", "L7STS", "* L6TOUT"
 
 
-def rows(ready: Sequence[str] = (), patient: Sequence[str] = (), living: Sequence[str] = (), check: str = DEAD_CHECK) -> str:
+def rows(ready: Sequence[str] = (), usable: Sequence[str] = (), living: Sequence[str] = (), check: str = DEAD_CHECK) -> str:
     """What HAProxy shows of cp1, cp2, ...: their statuses in each backend, among the columns that others read; `check` is said of those that are down."""
     lines = ["# pxname,svname,qcur,status,lastchg,check_status"]
-    for backend, statuses in ((READY, ready), (PATIENT, patient), (LIVING, living)):
+    for backend, statuses in ((READY, ready), (USABLE, usable), (LIVING, living)):
         for number, status in enumerate(statuses, 1):
             lines.append(f"{backend},cp{number},0,{status},60,{check if status.startswith('DOWN') else 'L7OK'}")
     return "\n".join(lines) + "\n\n"
@@ -168,7 +168,7 @@ ALL, MOST, HALF, ONE = ("UP", "UP", "UP"), ("UP", "DOWN", "UP"), ("UP", "DOWN"),
 
 
 def lives(*statuses: str) -> str:
-    return rows(patient=statuses, living=statuses)
+    return rows(usable=statuses, living=statuses)
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ def lives(*statuses: str) -> str:
             [lives(*ALL), *[lives(*ONE)] * 2, *[lives(*ALL)] * 5], [True] * 8, ACTIVE, [ACTIVE, *[SERVES] * 5, *[ACTIVE] * 2],
             id="cut off, and back: not at once",
         ),
-        pytest.param([rows(patient=ONE, living=ONE, check=LATE)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="the others are late, and there"),
+        pytest.param([rows(usable=ONE, living=ONE, check=LATE)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="the others are late, and there"),
         pytest.param([lives(*ALL), "", "# pxname,svn", lives(*ALL)], [True] * 4, ACTIVE, [ACTIVE] * 4, id="HAProxy does not say, or not all"),
         pytest.param(
-            [rows(patient=("DOWN",) * 3, living=ALL, check=SAYS_NO)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="etcd without quorum: all of them live",
+            [rows(usable=("DOWN",) * 3, living=ALL, check=SAYS_NO)] * 3, [True] * 3, ACTIVE, [ACTIVE] * 3, id="etcd without quorum: all of them live",
         ),
     ],
 )  # fmt: skip
@@ -211,7 +211,7 @@ NONE = ("DOWN", "DOWN", "DOWN")
     ],
 )
 def test_late_checks_move_nothing(check: str, healthy: list[bool], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = [rows(patient=NONE, living=NONE, check=check)] * len(healthy)
+    shown = [rows(usable=NONE, living=NONE, check=check)] * len(healthy)
     assert watched(tmp_path / "state", monkeypatch, shown, [True] * len(healthy), ACTIVE, healthy=healthy)[0] == expected
 
 
@@ -237,12 +237,12 @@ def test_servers(shown: str, expected: dict[str, tuple[bool, bool, bool]]) -> No
 
 def test_servers_are_read_from_what_haproxy_shows() -> None:
     shown = (Path(__file__).parents[1] / "fixtures" / "proxy" / "show_stat_haproxy_2_6.csv").read_text()
-    found = watcher.servers(shown.replace("\napi_servers,", "\npatient_api_servers,"))
+    found = watcher.servers(shown.replace("\napi_servers,", "\nusable_api_servers,"))
     assert {name: server.useful for name, server in found.items()} == {"api": True, "closed": False, "nobody": False}
     assert watcher.servers(shown) == {}
 
 
-SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY, PATIENT, LIVING, "unchecked_api_servers")]
+SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY, USABLE, LIVING, "unchecked_api_servers")]
 
 
 @pytest.mark.parametrize(
@@ -252,12 +252,12 @@ SHUT_CP2 = [("shutdown sessions server", f"{backend}/cp2") for backend in (READY
         pytest.param([lives(*MOST)] * 7, SHUT_CP2, id="one that is silent for two seconds, and once"),
         pytest.param([*[lives(*MOST)] * 4, lives(*ALL)] * 2, [], id="one that is only busy"),
         pytest.param([*[lives(*MOST)] * 5, lives(*ALL), *[lives(*MOST)] * 5], SHUT_CP2 * 2, id="each time"),
-        pytest.param([rows(patient=MOST, living=ALL, check=SAYS_NO)] * 6, [], id="one that says it is not ready: not yet"),
-        pytest.param([rows(patient=MOST, living=ALL, check=SAYS_NO)] * 7, SHUT_CP2, id="one that goes on saying so"),
+        pytest.param([rows(usable=MOST, living=ALL, check=SAYS_NO)] * 6, [], id="one that says it is not ready: not yet"),
+        pytest.param([rows(usable=MOST, living=ALL, check=SAYS_NO)] * 7, SHUT_CP2, id="one that goes on saying so"),
         pytest.param([lives("DOWN", "DOWN", "DOWN")] * 3, [], id="where none is of use, connections are well where they are"),
         pytest.param(
             # Servers notice one after the other that etcd has no quorum, and that it has one again.
-            [rows(patient=patient, living=ALL, check=SAYS_NO) for patient in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [],
+            [rows(usable=usable, living=ALL, check=SAYS_NO) for usable in [ALL, MOST, *[("DOWN",) * 3] * 9, ONE, MOST, ALL]], [],
             id="no quorum of etcd, for a while",
         ),
         pytest.param([lives(*MOST), "", "", "", lives(*MOST)], SHUT_CP2, id="HAProxy does not say"),
