@@ -16,7 +16,7 @@ CONTROL_PLANE_LISTENERS = {(port.number, port.process) for port in PORTS if port
 BELOW = "\n    "
 # Seconds.
 SETTLED = 2
-NOT_CHECKED = "not checked, since no control plane answers"
+NOT_CHECKED = "not checked, because no control plane answers"
 
 ByHost = Mapping[str, Mapping[str, Any]]
 
@@ -100,24 +100,24 @@ def _listed(names: Iterable[str]) -> str:
 def _hosts(evidence: Evidence) -> Iterator[Check]:
     wanted = [*evidence.plan["nodes"], *(host for host in evidence.plan["proxies"] if host not in evidence.plan["nodes"])]
     silent = [host for host in wanted if host not in evidence.found]
-    yield _judge("Every host is reached", [f"{_listed(silent)} did not answer over SSH: is the machine up?"] if silent else [], f"{len(wanted)} hosts")
+    yield _judge("Every host is reachable", [f"{_listed(silent)} did not answer over SSH: is the machine running?"] if silent else [], f"{len(wanted)} hosts")
     primary = evidence.plan["primary"]
-    own = evidence.found[primary].get("api_problem") if primary in evidence.found else "that host was not reached"
+    own = evidence.found[primary].get("api_problem") if primary in evidence.found else "that host is not reachable"
     reason = evidence.cluster.get("reason") or own or "there is no cluster yet"
     problems = [] if evidence.cluster.get("reachable") else [f"asked on {primary}: {reason}"]
     yield _judge("The API server answers", problems, f"Kubernetes {evidence.cluster.get('version')}, asked on {primary}")
 
 
-@_needs_cluster("Every expected node is there and Ready")
+@_needs_cluster("Every expected node exists and is Ready")
 def _nodes(evidence: Evidence) -> Check:
     expected = [node["name"] for node in evidence.plan["nodes"].values()]
     missing = [name for name in expected if name not in evidence.nodes]
     broken = [name for name in expected if name in evidence.nodes and not evidence.nodes[name]["ready"]]
     others = [name for name in evidence.nodes if name not in expected]
-    problems = [f"{_listed(missing)} never joined: run site.yml"] if missing else []
+    problems = [f"{_listed(missing)} did not join: run site.yml"] if missing else []
     problems += [f"{name} is not Ready: see `kubectl describe node {name}`, and `journalctl -u kubelet` there" for name in broken]
-    beside = f"; the inventory does not know {_listed(others)}" if others else ""
-    return _judge("Every expected node is there and Ready", problems, f"{len(expected)} of {len(expected)}{beside}")
+    beside = f"; not in the inventory: {_listed(others)}" if others else ""
+    return _judge("Every expected node exists and is Ready", problems, f"{len(expected)} of {len(expected)}{beside}")
 
 
 @_needs_cluster("Workers are workers")
@@ -128,16 +128,16 @@ def _workers(evidence: Evidence) -> Check:
         name = planned["name"]
         node = evidence.nodes.get(name)
         if node and node["control_plane"]:
-            problems.append(f"{name} carries the label {CONTROL_PLANE_TAINT}")
+            problems.append(f"{name} has the label {CONTROL_PLANE_TAINT}")
         if node and any(taint["key"] == CONTROL_PLANE_TAINT for taint in node["taints"]):
-            problems.append(f"{name} carries the taint {CONTROL_PLANE_TAINT}")
+            problems.append(f"{name} has the taint {CONTROL_PLANE_TAINT}")
         found = evidence.found.get(host)
         if found:
             running = sorted({entry["process"] for entry in found["listening"] if (entry["port"], entry["process"]) in CONTROL_PLANE_LISTENERS})
             if running:
                 problems.append(f"{_listed(running)} run on {host}: see /etc/kubernetes/manifests there")
             if node and found["state"] != "worker":
-                problems.append(f"{host} is {_said(found['state'])} by its own files")
+                problems.append(f"{host} is {_said(found['state'])} according to its files")
     return _judge(
         "Workers are workers", problems, f"{_listed(planned['name'] for planned in workers.values()) or 'there are none'}, without label, taint or static pods"
     )
@@ -154,7 +154,7 @@ def _control_planes(evidence: Evidence) -> Check:
             problems.append(f"{name} lacks the label {CONTROL_PLANE_TAINT}")
         found = evidence.found.get(host)
         if node and found and found["state"] != "control_plane":
-            problems.append(f"{host} is {_said(found['state'])} by its own files")
+            problems.append(f"{host} is {_said(found['state'])} according to its files")
         elif node and found and not found["api_ready"]:
             problems.append(f"the API server on {host} is not ready ({found.get('api_problem') or 'no reason given'}): see `crictl ps` or /var/log/pods there")
     return _judge("Control planes are control planes", problems, f"{_listed(node['name'] for node in control_planes.values())}, each API server is ready")
@@ -165,9 +165,9 @@ def _etcd(evidence: Evidence) -> Check:
     members = evidence.cluster["etcd_members"]
     wanted = len(evidence.planned(control_plane=True))
     voters = [member for member in members if not member["learner"]]
-    problems = [f"etcd was not asked: {evidence.cluster['etcd_problem']}"] if evidence.cluster.get("etcd_problem") else []
+    problems = [f"etcd was not queried: {evidence.cluster['etcd_problem']}"] if evidence.cluster.get("etcd_problem") else []
     if not problems and len(voters) != wanted:
-        problems.append(f"{len(voters)} voters where {wanted} are wanted ({_listed(map(_member, voters)) or 'none'})")
+        problems.append(f"{len(voters)} voters instead of {wanted} ({_listed(map(_member, voters)) or 'none'})")
     problems += [f"{_member(member)} is still a learner: see /var/log/pods/kube-system_etcd-* there" for member in members if member["learner"]]
     problems += [f"{_member(member)} is not healthy: see /var/log/pods/kube-system_etcd-* there" for member in members if not member["healthy"]]
     return _judge("etcd has a voter on every control plane", problems, f"{len(voters)} voters, no learner, all healthy")
@@ -193,13 +193,13 @@ def _vip(evidence: Evidence) -> Iterator[Check]:
     if not evidence.plan["endpoint"]["floating"]:
         return
     address = evidence.plan["endpoint"]["address"]
-    holders = [host for host, proxy in evidence.proxies.items() if proxy["holds_vip"]]
+    active = [host for host, proxy in evidence.proxies.items() if proxy["holds_vip"]]
     problems = []
-    if not holders:
-        problems.append(f"none of {_listed(evidence.proxies) or 'them'} holds {address}: see `journalctl -u keepalived` there")
-    if len(holders) > 1:
-        problems.append(f"{_listed(holders)} all hold {address}: VRRP (IP protocol 112) does not pass between them")
-    yield _judge("The virtual IP is on exactly one proxy", problems, f"{address} is on {_listed(holders)}")
+    if not active:
+        problems.append(f"none of {_listed(evidence.proxies) or 'them'} has {address}: see `journalctl -u keepalived` there")
+    if len(active) > 1:
+        problems.append(f"{_listed(active)} all have {address}: VRRP (IP protocol 112) is blocked between them")
+    yield _judge("The virtual IP is on exactly one proxy", problems, f"{address} is on {_listed(active)}")
 
 
 def _backends(evidence: Evidence) -> Iterator[Check]:
@@ -210,14 +210,14 @@ def _backends(evidence: Evidence) -> Iterator[Check]:
     for host, proxy in evidence.proxies.items():
         seen = {backend["name"]: backend for backend in proxy["haproxy"]["backends"]}
         if not seen:
-            problems.append(f"HAProxy on {host} tells of no backend: see `systemctl status haproxy` and /etc/haproxy/haproxy.cfg there")
+            problems.append(f"HAProxy on {host} reports no backend: see `systemctl status haproxy` and /etc/haproxy/haproxy.cfg there")
             continue
         for name in wanted:
             if name not in seen:
-                problems.append(f"{host} does not know {name}")
-            # One late answer takes a server out for a moment, which costs nobody anything.
+                problems.append(f"HAProxy on {host} does not have {name}")
+            # One late answer takes a server out for a moment, which affects no client.
             elif not seen[name]["up"] and seen[name].get("last_change", SETTLED) >= SETTLED:
-                problems.append(f"{host} sees {name} down ({seen[name].get('check_status') or 'not checked'})")
+                problems.append(f"HAProxy on {host} reports {name} down ({seen[name].get('check_status') or 'not checked'})")
     yield _judge("Every HAProxy sees every API server", problems + _unasked(evidence), f"{len(wanted)} backends up on each of {_listed(evidence.proxies)}")
 
 
@@ -227,9 +227,9 @@ def _balancer(evidence: Evidence) -> Iterator[Check]:
     hairpins: dict[str, list[str]] = {}
     for backend in evidence.balancer["backends"]:
         hairpins.setdefault(backend["hairpin"], []).append(backend["name"])
-    said = {"yes": "reach themselves through it", "no": "do not reach themselves through it, and need not", "unknown": "may reach themselves through it or not"}
+    said = {"yes": "can reach themselves through it", "no": "cannot reach themselves through it, and need not", "unknown": "may or may not reach themselves through it"}
     fine = "; ".join(f"{_listed(names)} {said[kind]}" for kind, names in hairpins.items())
-    yield Check("The balancer reaches every API server", evidence.balancer["reached"], fine if evidence.balancer["reached"] else evidence.balancer["msg"])
+    yield Check("The load balancer reaches every API server", evidence.balancer["reached"], fine if evidence.balancer["reached"] else evidence.balancer["msg"])
 
 
 def _name(evidence: Evidence) -> Iterator[Check]:
@@ -245,13 +245,13 @@ def _name(evidence: Evidence) -> Iterator[Check]:
         if not means["addresses"]:
             problems.append(f"{host} cannot resolve it: see /etc/resolv.conf there")
         if means["stale_copies"]:
-            problems.append(f"{_listed(means['stale_copies'])} on {host} have an older copy of /etc/hosts: run site.yml")
+            problems.append(f"{_listed(means['stale_copies'])} on {host} have an outdated copy of /etc/hosts: run site.yml")
     places: dict[str, list[str]] = {}
     for host, address in lines.items():
         places.setdefault(address, []).append(host)
     fine = "; ".join(f"{address} on {_listed(hosts)}" for address, hosts in places.items())
     if resolved:
-        yield _judge("The endpoint's name leads where it should, in pods too", [f"{name}: {problem}" for problem in problems], fine)
+        yield _judge("The endpoint's name resolves correctly, in pods too", [f"{name}: {problem}" for problem in problems], fine)
 
 
 def _endpoint(evidence: Evidence) -> Iterator[Check]:
@@ -262,7 +262,7 @@ def _endpoint(evidence: Evidence) -> Iterator[Check]:
         if not (result["verified"] and result["status"] == 200)
     )
     if not evidence.endpoint:
-        refused = ["nobody could ask it"]
+        refused = ["no host could connect to it"]
     slowest = max((result["seconds"] for result in evidence.endpoint.values()), default=0.0)
     yield _judge("The endpoint answers, with a certificate for its name", refused, f"{where} from {_listed(evidence.endpoint)}, the slowest in {slowest:.2f} s")
 
@@ -280,7 +280,7 @@ def _pods(evidence: Evidence) -> Iterator[Check]:
 
     lost = _together((f"{entry['from_node']} to {entry['to_node']} ({entry['address']})", entry["error"]) for entry in connections if not entry["ok"])
     if not connections and len(evidence.plan["nodes"]) > 1:
-        lost = ["nothing could be tried"]
+        lost = ["nothing could be tested"]
     yield _judge(names[1], lost + (["see the pod network's pods on these nodes"] if connections and lost else []), f"{len(connections)} connections")
 
     networks = [ipaddress.ip_network(subnet) for subnet in evidence.cluster["pod_subnets"]]
@@ -289,21 +289,21 @@ def _pods(evidence: Evidence) -> Iterator[Check]:
     subnets = _listed(evidence.cluster["pod_subnets"])
     yield _judge(names[2], [f"{_listed(outside)} outside {subnets}: see /etc/cni/net.d on these nodes"] if outside else [], f"{len(addresses)} in {subnets}")
 
-    deaf = _together((f"on {entry['node']}", entry["error"]) for entry in dns if not entry["ok"]) if dns else ["nothing could be tried"]
+    deaf = _together((f"on {entry['node']}", entry["error"]) for entry in dns if not entry["ok"]) if dns else ["nothing could be tested"]
     hint = ["see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes"] if dns and deaf else []
     yield _judge(names[3], deaf + hint, f"the API server's Service is found by name and answers in {len(dns)} pods")
 
 
-@_needs_cluster("No bootstrap token of ours is left")
+@_needs_cluster("No bootstrap token of this collection remains")
 def _tokens(evidence: Evidence) -> Check:
     ours = [token["id"] for token in evidence.cluster["bootstrap_tokens"] if token["ours"]]
-    problems = [f"{_listed(ours)}: an interrupted run left it, the next run of site.yml takes it away"] if ours else []
-    return _judge("No bootstrap token of ours is left", problems, f"{len(evidence.cluster['bootstrap_tokens'])} of others")
+    problems = [f"{_listed(ours)}: left by an interrupted run; the next run of site.yml deletes it"] if ours else []
+    return _judge("No bootstrap token of this collection remains", problems, f"other tokens: {len(evidence.cluster['bootstrap_tokens'])}")
 
 
 def _unasked(evidence: Evidence) -> list[str]:
     silent = [host for host in evidence.plan["proxies"] if host not in evidence.proxies]
-    return [f"{_listed(silent)} could not be asked"] if silent else []
+    return [f"{_listed(silent)} could not be queried"] if silent else []
 
 
 def _member(member: Mapping[str, Any]) -> str:
@@ -312,7 +312,7 @@ def _member(member: Mapping[str, Any]) -> str:
 
 def _said(state: str) -> str:
     return {
-        "clean": "no node",
+        "clean": "not a node",
         "initialising": "an unfinished control plane",
         "half_joined": "an unfinished join",
         "control_plane": "a control plane",

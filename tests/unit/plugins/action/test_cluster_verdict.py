@@ -65,16 +65,16 @@ def test_what_is_wrong_fails_and_is_named(printed: list[str]) -> None:
     result = judge(REGISTERED, cluster={**CLUSTER, "etcd_problem": "connection refused"})
     assert result["failed"]
     assert result["msg"] == "1 of 15 checks failed, the lines above say why: etcd has a voter on every control plane"
-    assert [line for line in printed if line.startswith("✗")] == ["✗ etcd has a voter on every control plane: etcd was not asked: connection refused"]
+    assert [line for line in printed if line.startswith("✗")] == ["✗ etcd has a voter on every control plane: etcd was not queried: connection refused"]
 
 
 @pytest.mark.parametrize(
     ("registered", "name"),
     [
-        ({**REGISTERED, "found": {"unreachable": True, "msg": "ssh"}}, "Every host is reached"),
+        ({**REGISTERED, "found": {"unreachable": True, "msg": "ssh"}}, "Every host is reachable"),
         ({**REGISTERED, "proxy": {"skipped": True}}, "HAProxy and keepalived run on every proxy"),
         ({**REGISTERED, "endpoint": {"failed": True, "msg": "x"}}, "The endpoint answers, with a certificate for its name"),
-        ({}, "Every host is reached"),
+        ({}, "Every host is reachable"),
     ],
 )
 def test_what_a_host_did_not_tell_is_no_pass(registered: dict[str, Any], name: str) -> None:

@@ -103,43 +103,43 @@ def healthy() -> World:
 
 
 NAMES = [
-    "Every host is reached",
+    "Every host is reachable",
     "The API server answers",
-    "Every expected node is there and Ready",
+    "Every expected node exists and is Ready",
     "Workers are workers",
     "Control planes are control planes",
     "etcd has a voter on every control plane",
     "HAProxy and keepalived run on every proxy",
     "The virtual IP is on exactly one proxy",
     "Every HAProxy sees every API server",
-    "The endpoint's name leads where it should, in pods too",
+    "The endpoint's name resolves correctly, in pods too",
     "The endpoint answers, with a certificate for its name",
     "A pod runs on every node",
     "Pods reach pods on other nodes",
     "Pod addresses are inside the pod network",
     "DNS and Services work in a pod",
-    "No bootstrap token of ours is left",
+    "No bootstrap token of this collection remains",
 ]
 
 
 def test_a_healthy_cluster() -> None:
     assert lines(healthy().verdict()) == [
-        "✓ Every host is reached: 6 hosts",
+        "✓ Every host is reachable: 6 hosts",
         "✓ The API server answers: Kubernetes 1.37.2, asked on cp1",
-        "✓ Every expected node is there and Ready: 6 of 6",
+        "✓ Every expected node exists and is Ready: 6 of 6",
         "✓ Workers are workers: w1, w2, w3, without label, taint or static pods",
         "✓ Control planes are control planes: cp1, cp2, cp3, each API server is ready",
         "✓ etcd has a voter on every control plane: 3 voters, no learner, all healthy",
         "✓ HAProxy and keepalived run on every proxy: cp1, cp2, cp3",
         "✓ The virtual IP is on exactly one proxy: 198.18.64.10 is on cp1",
         "✓ Every HAProxy sees every API server: 3 backends up on each of cp1, cp2, cp3",
-        "✓ The endpoint's name leads where it should, in pods too: 198.18.64.10 on cp1, cp2, cp3, w1, w2, w3",
+        "✓ The endpoint's name resolves correctly, in pods too: 198.18.64.10 on cp1, cp2, cp3, w1, w2, w3",
         "✓ The endpoint answers, with a certificate for its name: api.lab.test:16443 from cp1, cp2, cp3, w1, w2, w3, the slowest in 0.02 s",
         "✓ A pod runs on every node: 6 pods",
         "✓ Pods reach pods on other nodes: 30 connections",
         "✓ Pod addresses are inside the pod network: 6 in 10.244.0.0/16",
         "✓ DNS and Services work in a pod: the API server's Service is found by name and answers in 6 pods",
-        "✓ No bootstrap token of ours is left: 1 of others",
+        "✓ No bootstrap token of this collection remains: other tokens: 1",
     ]
 
 
@@ -160,46 +160,46 @@ def no_connection_to_w3(world: World) -> None:
 @pytest.mark.parametrize(
     ("broken", "name", "detail"),
     [
-        (lambda w: w.found.pop("w2"), NAMES[0], "w2 did not answer over SSH: is the machine up?"),
-        (lambda w: w.cluster["nodes"].remove(w.node("w2")), NAMES[2], "w2 never joined: run site.yml"),
+        (lambda w: w.found.pop("w2"), NAMES[0], "w2 did not answer over SSH: is the machine running?"),
+        (lambda w: w.cluster["nodes"].remove(w.node("w2")), NAMES[2], "w2 did not join: run site.yml"),
         (lambda w: w.node("w2").update(ready=False), NAMES[2], "w2 is not Ready: see `kubectl describe node w2`, and `journalctl -u kubelet` there"),
-        (lambda w: w.node("w1").update(control_plane=True), NAMES[3], "w1 carries the label node-role.kubernetes.io/control-plane"),
-        (lambda w: w.node("w1")["taints"].append(TAINT), NAMES[3], "w1 carries the taint node-role.kubernetes.io/control-plane"),
+        (lambda w: w.node("w1").update(control_plane=True), NAMES[3], "w1 has the label node-role.kubernetes.io/control-plane"),
+        (lambda w: w.node("w1")["taints"].append(TAINT), NAMES[3], "w1 has the taint node-role.kubernetes.io/control-plane"),
         (
             lambda w: w.found["w3"]["listening"].append({"port": 2379, "address": "198.18.64.23", "process": "etcd"}),
             NAMES[3],
             "etcd run on w3: see /etc/kubernetes/manifests there",
         ),
-        (lambda w: w.found["w3"].update(state="half_joined"), NAMES[3], "w3 is an unfinished join by its own files"),
+        (lambda w: w.found["w3"].update(state="half_joined"), NAMES[3], "w3 is an unfinished join according to its files"),
         (lambda w: w.node("cp2").update(control_plane=False), NAMES[4], "cp2 lacks the label node-role.kubernetes.io/control-plane"),
-        (lambda w: w.found["cp2"].update(state="worker"), NAMES[4], "cp2 is a worker by its own files"),
+        (lambda w: w.found["cp2"].update(state="worker"), NAMES[4], "cp2 is a worker according to its files"),
         (
             lambda w: w.found["cp2"].update(api_ready=False, api_problem="https://198.18.64.12:6443/readyz answers 500: etcd"),
             NAMES[4],
             "the API server on cp2 is not ready (https://198.18.64.12:6443/readyz answers 500: etcd): see `crictl ps` or /var/log/pods there",
         ),
-        (lambda w: w.cluster["etcd_members"].pop(), NAMES[5], "2 voters where 3 are wanted (cp1, cp2)"),
+        (lambda w: w.cluster["etcd_members"].pop(), NAMES[5], "2 voters instead of 3 (cp1, cp2)"),
         (
             lambda w: w.cluster["etcd_members"][2].update(learner=True),
             NAMES[5],
-            "\n    2 voters where 3 are wanted (cp1, cp2)\n    cp3 is still a learner: see /var/log/pods/kube-system_etcd-* there",
+            "\n    2 voters instead of 3 (cp1, cp2)\n    cp3 is still a learner: see /var/log/pods/kube-system_etcd-* there",
         ),
         (lambda w: w.cluster["etcd_members"][0].update(healthy=False), NAMES[5], "cp1 is not healthy: see /var/log/pods/kube-system_etcd-* there"),
         (
             lambda w: w.cluster["etcd_members"].append({"name": "", "id": "9c", "peer_urls": ["https://198.18.64.14:2380"], "learner": False, "healthy": True}),
             NAMES[5],
-            "4 voters where 3 are wanted (cp1, cp2, cp3, 9c (https://198.18.64.14:2380, never started))",
+            "4 voters instead of 3 (cp1, cp2, cp3, 9c (https://198.18.64.14:2380, never started))",
         ),
-        (lambda w: w.cluster.update(etcd_members=[], etcd_problem="connection refused"), NAMES[5], "etcd was not asked: connection refused"),
+        (lambda w: w.cluster.update(etcd_members=[], etcd_problem="connection refused"), NAMES[5], "etcd was not queried: connection refused"),
         (lambda w: w.proxies["cp3"]["haproxy"].update(active=False), NAMES[6], "haproxy does not run on cp3: see `journalctl -u haproxy` there"),
         (lambda w: w.proxies["cp3"]["keepalived"].update(active=False), NAMES[6], "keepalived does not run on cp3: see `journalctl -u keepalived` there"),
-        (lambda w: w.proxies["cp1"].update(holds_vip=False), NAMES[7], "none of cp1, cp2, cp3 holds 198.18.64.10: see `journalctl -u keepalived` there"),
+        (lambda w: w.proxies["cp1"].update(holds_vip=False), NAMES[7], "none of cp1, cp2, cp3 has 198.18.64.10: see `journalctl -u keepalived` there"),
         (
             lambda w: w.proxies["cp2"].update(holds_vip=True),
             NAMES[7],
-            "cp1, cp2 all hold 198.18.64.10: VRRP (IP protocol 112) does not pass between them",
+            "cp1, cp2 all have 198.18.64.10: VRRP (IP protocol 112) is blocked between them",
         ),
-        (lambda w: w.proxies["cp2"]["haproxy"]["backends"][2].update(up=False, check_status="L4CON"), NAMES[8], "cp2 sees cp3 down (L4CON)"),
+        (lambda w: w.proxies["cp2"]["haproxy"]["backends"][2].update(up=False, check_status="L4CON"), NAMES[8], "HAProxy on cp2 reports cp3 down (L4CON)"),
         (
             lambda w: w.found["w2"]["resolved"].update(hosts_file=[]),
             NAMES[9],
@@ -209,13 +209,13 @@ def no_connection_to_w3(world: World) -> None:
         (
             lambda w: w.found["cp2"]["resolved"].update(stale_copies=["kube-system/kube-proxy-x7k2p"]),
             NAMES[9],
-            "api.lab.test: kube-system/kube-proxy-x7k2p on cp2 have an older copy of /etc/hosts: run site.yml",
+            "api.lab.test: kube-system/kube-proxy-x7k2p on cp2 have an outdated copy of /etc/hosts: run site.yml",
         ),
-        (lambda w: w.proxies["cp2"]["haproxy"]["backends"].pop(), NAMES[8], "cp2 does not know cp3"),
+        (lambda w: w.proxies["cp2"]["haproxy"]["backends"].pop(), NAMES[8], "HAProxy on cp2 does not have cp3"),
         (
             lambda w: w.proxies["cp2"]["haproxy"]["backends"].clear(),
             NAMES[8],
-            "HAProxy on cp2 tells of no backend: see `systemctl status haproxy` and /etc/haproxy/haproxy.cfg there",
+            "HAProxy on cp2 reports no backend: see `systemctl status haproxy` and /etc/haproxy/haproxy.cfg there",
         ),
         (
             lambda w: w.endpoint["w1"].update(verified=False, error="the certificate is not for api.lab.test but for kubernetes"),
@@ -224,7 +224,7 @@ def no_connection_to_w3(world: World) -> None:
         ),
         (lambda w: w.endpoint["w1"].update(status=500, body="[-]etcd failed\n"), NAMES[10], "from w1: it answers 500, [-]etcd failed"),
         (lambda w: [w.endpoint[host].update(verified=False, error="timed out") for host in ("w1", "w2")], NAMES[10], "from w1, from w2: timed out"),
-        (lambda w: w.endpoint.clear(), NAMES[10], "nobody could ask it"),
+        (lambda w: w.endpoint.clear(), NAMES[10], "no host could connect to it"),
         (
             lambda w: w.pods["pods"][4].update(address="", addresses=[], error="container probe waits: ErrImagePull"),
             NAMES[11],
@@ -240,7 +240,7 @@ def no_connection_to_w3(world: World) -> None:
             NAMES[12],
             f"\n    {', '.join(f'{host} to w3 (10.244.5.2:8080)' for host in HOSTS[:-1])}: TIMEOUT" "\n    see the pod network's pods on these nodes",
         ),
-        (lambda w: w.pods.update(connections=[]), NAMES[12], "nothing could be tried"),
+        (lambda w: w.pods.update(connections=[]), NAMES[12], "nothing could be tested"),
         (
             lambda w: w.pods["pods"][3].update(address="192.168.7.9", addresses=["192.168.7.9"]),
             NAMES[13],
@@ -255,11 +255,11 @@ def no_connection_to_w3(world: World) -> None:
             "\n    on cp1, on cp2: DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: server misbehaving"
             "\n    see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes",
         ),
-        (lambda w: w.pods.update(dns=[]), NAMES[14], "nothing could be tried"),
+        (lambda w: w.pods.update(dns=[]), NAMES[14], "nothing could be tested"),
         (
             lambda w: w.cluster["bootstrap_tokens"].append({"id": "012345", "description": "", "expires": None, "ours": True}),
             NAMES[15],
-            "012345: an interrupted run left it, the next run of site.yml takes it away",
+            "012345: left by an interrupted run; the next run of site.yml deletes it",
         ),
     ],
 )
@@ -309,7 +309,7 @@ def test_pods_that_could_not_be_made_are_told_once() -> None:
     world = healthy()
     world.pods.update(pods=[], connections=[], dns=[], error="`kubectl create` failed: forbidden")
     wrong = {check.name: check.detail for check in world.verdict() if not check.passed}
-    assert wrong == {NAMES[11]: "`kubectl create` failed: forbidden", NAMES[12]: "nothing could be tried", NAMES[14]: "nothing could be tried"}
+    assert wrong == {NAMES[11]: "`kubectl create` failed: forbidden", NAMES[12]: "nothing could be tested", NAMES[14]: "nothing could be tested"}
 
 
 def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
@@ -322,9 +322,9 @@ def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
 def test_a_balancer_has_a_line() -> None:
     backends = [{"name": "cp1", "hairpin": "no"}, {"name": "cp2", "hairpin": "no"}, {"name": "cp3", "hairpin": "yes"}]
     evidence = Evidence(**healthy()._asdict(), balancer={"reached": True, "backends": backends, "msg": ""})
-    line = "The balancer reaches every API server: cp1, cp2 do not reach themselves through it, and need not; cp3 reach themselves through it"
+    line = "The load balancer reaches every API server: cp1, cp2 cannot reach themselves through it, and need not; cp3 can reach themselves through it"
     assert f"✓ {line}" in lines(verify(evidence))
-    assert "✗ The balancer reaches every API server: cp1 is not reached" in lines(
+    assert "✗ The load balancer reaches every API server: cp1 is not reached" in lines(
         verify(evidence._replace(balancer={"reached": False, "backends": backends, "msg": "cp1 is not reached"}))
     )
 
@@ -335,7 +335,7 @@ def test_proxies_of_a_group_of_their_own() -> None:
     proxies = dict(zip(("lb1", "lb2"), world.proxies.values()))
     world.proxies.clear()
     world.proxies.update(proxies)
-    assert [check.detail for check in world.verdict() if not check.passed] == ["lb1, lb2 did not answer over SSH: is the machine up?"]
+    assert [check.detail for check in world.verdict() if not check.passed] == ["lb1, lb2 did not answer over SSH: is the machine running?"]
     world.found.update(lb1={}, lb2={})
     assert all(check.passed for check in world.verdict())
 
@@ -354,7 +354,7 @@ def test_a_cluster_of_one_node_needs_no_neighbours() -> None:
 def test_a_node_nobody_planned_is_mentioned() -> None:
     world = healthy()
     world.cluster["nodes"].append({**world.node("w3"), "name": "w9"})
-    assert next(check for check in world.verdict() if check.name == NAMES[2]) == Check(NAMES[2], True, "6 of 6; the inventory does not know w9")
+    assert next(check for check in world.verdict() if check.name == NAMES[2]) == Check(NAMES[2], True, "6 of 6; not in the inventory: w9")
 
 
 def test_a_node_that_never_joined_is_told_once() -> None:
@@ -362,7 +362,7 @@ def test_a_node_that_never_joined_is_told_once() -> None:
     for host in ("cp3", "w3"):
         world.cluster["nodes"].remove(world.node(host))
         world.found[host].update(state="clean", api_ready=False)
-    assert [check.detail for check in world.verdict() if not check.passed] == ["cp3, w3 never joined: run site.yml"]
+    assert [check.detail for check in world.verdict() if not check.passed] == ["cp3, w3 did not join: run site.yml"]
 
 
 def test_names_in_the_cluster_may_differ_from_the_inventory() -> None:
