@@ -14,7 +14,7 @@ author: Quorum contributors (@quorum)
 description:
   - Takes what M(quorum.kubeadm.balancer_probe) and M(quorum.kubeadm.balancer_listener) told on all hosts, and prints one line for each backend.
   - Fails, or warns, when a backend is reached from nowhere, when something else answers, or when a host that is no backend gets no answer at all.
-    The message lists what to check, the likeliest first.
+    The message lists what to check, the most likely cause first.
   - That a backend does not reach itself (hairpin) is told, and is no failure.
   - Works on the controller alone, without a connection to any host, and never changes anything.
 attributes:

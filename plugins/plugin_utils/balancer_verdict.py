@@ -67,7 +67,7 @@ class Verdict(NamedTuple):
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Judge what all hosts found together: one host may see one backend alone, when the balancer goes by the client's address."""
+    """Judge what all hosts found together: one host may see one backend alone, if the load balancer uses affinity by client address."""
     if not evidence.probes:
         return Verdict([Check(f"The load balancer {evidence.name}", None, "not tested: check mode opens no listener")], "", "", [])
     backed = [_backed(evidence, backend) for backend in evidence.backends]
@@ -78,7 +78,7 @@ def judge(evidence: Evidence) -> Verdict:
     strangers = _strangers(evidence)
     if strangers:
         checks.append(Check(f"Nothing else answers at {evidence.where}", False, _several(strangers)))
-        problems.append("leads to something else")
+        problems.append("forwards to something else")
     cut_off = _cut_off(evidence) if len(missing) < len(backed) else []
     if cut_off:
         checks.append(Check("Every host gets an answer through the load balancer", False, _several(cut_off)))
@@ -87,16 +87,16 @@ def judge(evidence: Evidence) -> Verdict:
     apart = [one.name for one in backed if one.hairpin == "no"] if evidence.needs_hairpin else []
     if apart:
         checks.append(Check("Every backend reaches itself through the load balancer", False, f"not {_listed(apart)}"))
-        problems.append(f"does not bring connections of {_listed(apart)} back to them")
+        problems.append(f"does not support hairpin connections of {_listed(apart)}")
 
     failure = ""
     if problems:
-        failure = f"The load balancer {evidence.where} {' and '.join(problems)}. Check {evidence.subject}, and there, the likeliest first:"
+        failure = f"The load balancer {evidence.where} {' and '.join(problems)}. Check {evidence.subject}, then the load balancer's settings, the most likely cause first:"
         failure += "".join(f"\n  - {advice}" for advice in _advice(evidence, missing, strangers, apart))
     unknown = [one.name for one in backed if one.reached is None]
     warning = (
-        f"Whether the load balancer {evidence.where} reaches {_listed(unknown)} is unknown: nobody else has tried, and a backend that does not reach itself "
-        "through its own balancer proves nothing. Test again from another host."
+        f"Whether the load balancer {evidence.where} reaches {_listed(unknown)} is unknown: no other host has tried, and a backend that does not reach itself "
+        "through its load balancer proves nothing. Test again from another host."
         if unknown
         else ""
     )
@@ -159,9 +159,9 @@ def _line(evidence: Evidence, one: Backed) -> Check:
     if one.reached_from:
         said = f"reached from {_listed(one.reached_from)}" + (f", not from {_listed(one.not_from)}" if one.not_from else "")
     elif one.reached:
-        said = "reached from itself alone"
+        said = "reached only from itself"
     elif one.reached is None:
-        said = "unknown, nobody else has tried"
+        said = "unknown, no other host has tried"
     else:
         said = f"not reached from {_listed(one.not_from) or 'itself'}"
     parts = [said]
@@ -182,7 +182,7 @@ def _strangers(evidence: Evidence) -> list[str]:
             found += [f"the listener {one['name']} of another test" for one in probe["reached"] if evidence.marks.get(one["name"]) != one["mark"]]
         for what in found:
             met.setdefault(what, []).append(_label(host, probe))
-    return [f"{what}, met by {_listed(hosts)}" for what, hosts in met.items()]
+    return [f"{what}, seen by {_listed(hosts)}" for what, hosts in met.items()]
 
 
 def _cut_off(evidence: Evidence) -> list[str]:
@@ -195,7 +195,7 @@ def _cut_off(evidence: Evidence) -> list[str]:
 
 
 def _fate(last: Mapping[str, Any]) -> str:
-    said = {"refused": "refused", "timed_out": "timed out", "mute": "taken and not answered", "closed": "closed without an answer"}
+    said = {"refused": "refused", "timed_out": "timed out", "mute": "accepted and not answered", "closed": "closed without an answer"}
     parts = [f"{last[kind]} {words}" for kind, words in said.items() if last[kind]]
     parts += [f"{one['connections']} failed ({one['error']})" for one in last["unreachable"]]
     return f"connections {_listed(parts)}" if parts else "no connection was tried"
@@ -214,30 +214,30 @@ def _advice(evidence: Evidence, missing: Sequence[Backed], strangers: Sequence[s
 
     listener = group = health = security = ""
     if strangers:
-        listener = f"something else answers at port {port} than the backends' port {backend_port}"
+        listener = f"port {port} leads to something other than port {backend_port} of the backends"
     elif mute and not answered:
-        listener = f"something takes connections at port {port} and answers no TLS handshake"
+        listener = f"something accepts connections on port {port} and does not answer the TLS handshake"
     elif refusing:
         listener = f"connections to port {port} are refused: the load balancer has no listener there"
-        listener += f", for health checks do arrive at {names}" if checked else ", or no healthy backend behind it"
+        listener += f", because health checks arrive at {names}" if checked else ", or no healthy backend"
     if unchecked:
-        group = f"no health check arrived at {unchecked}: not in the group, or there with another port than {backend_port}"
-        security = f"the load balancer must be let in to port {backend_port} of {unchecked}, for health checks as well"
+        group = f"no health check arrived at {unchecked}: not in the target group, or in it with a port other than {backend_port}"
+        security = f"allow the load balancer to port {backend_port} of {unchecked}, for health checks as well"
     if plain:
-        health = f"it speaks plain HTTP to {plain}, which API servers answer with 400: make it TCP, or HTTPS with the path /readyz"
+        health = f"it uses plain HTTP for {plain}, which API servers answer with 400: use TCP, or HTTPS with the path /readyz"
     elif checked and (answered or losing) and not strangers:
-        health = f"it arrives at {names} and does not make it healthy: make it TCP, or HTTPS with the path /readyz; does it take longer than the test waits?"
+        health = f"it arrives at {names}, which does not become healthy: use TCP, or HTTPS with the path /readyz, or let the test wait longer"
     if losing:
-        security = f"connections are lost: the hosts must be let out to port {port} of the load balancer, and in there"
-        security += f", and it to port {backend_port} of the backends" if not checked else ""
+        security = f"connections time out: allow the hosts to port {port} of the load balancer"
+        security += f", and the load balancer to port {backend_port} of the backends" if not checked else ""
 
     every = _listed(one.name for one in evidence.backends)
-    hairpin = "backends cannot reach themselves: switch the preservation of client addresses off, or let each of them resolve the name to itself"
+    hairpin = "backends cannot reach themselves: disable the preservation of client addresses, or make each of them resolve the name to itself"
     items = [
         *([("hairpin", hairpin, "")] if apart else []),
-        ("listener port", listener, f"TCP on port {port}, passed through and not ended there"),
+        ("listener port", listener, f"TCP on port {port}, passed through without TLS termination"),
         ("target group", group, f"{every}, each with port {backend_port}"),
         ("health check", health, f"TCP, or HTTPS with the path /readyz, to port {backend_port}"),
-        ("security group", security, f"lets the hosts in to port {port} of the load balancer, and it to port {backend_port} of the backends"),
+        ("security group", security, f"allow the hosts to port {port} of the load balancer, and the load balancer to port {backend_port} of the backends"),
     ]
     return [f"{what}: {found or needed}" for what, found, needed in sorted(items, key=lambda item: not item[1])]

@@ -51,7 +51,7 @@ def test_a_load_balancer_that_works(printed: list[str]) -> None:
 def test_one_that_does_not_work_stops_the_run(printed: list[str]) -> None:
     result = judge(registered("one_missing"))
     assert (result["failed"], result["reached"], result.get("warnings")) == (True, False, None)
-    assert result["msg"].startswith("The load balancer api.example.org (198.18.74.10:6443) does not reach b3. Check cluster_endpoint_address, and there")
+    assert result["msg"].startswith("The load balancer api.example.org (198.18.74.10:6443) does not reach b3. Check cluster_endpoint_address, then")
     assert [line[0] for line in printed] == ["✓", "✓", "✗"]
 
 

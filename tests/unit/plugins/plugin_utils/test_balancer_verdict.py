@@ -20,10 +20,10 @@ BACKENDS = [Backend("b1", "198.18.74.11"), Backend("b2", "198.18.74.12"), Backen
 WHERE = "api.example.org (198.18.74.10:6443)"
 SUBJECT = "cluster_endpoint_address and cluster_endpoint_port"
 GENERAL = {
-    "listener port": "TCP on port 6443, passed through and not ended there",
+    "listener port": "TCP on port 6443, passed through without TLS termination",
     "target group": "b1, b2, b3, each with port 6443",
     "health check": "TCP, or HTTPS with the path /readyz, to port 6443",
-    "security group": "lets the hosts in to port 6443 of the load balancer, and it to port 6443 of the backends",
+    "security group": "allow the hosts to port 6443 of the load balancer, and the load balancer to port 6443 of the backends",
 }
 
 
@@ -80,17 +80,17 @@ def test_a_load_balancer_that_works(name: str, own: str) -> None:
 def test_a_hairpin_that_is_needed() -> None:
     verdict = judge(captured("no_hairpin")._replace(needs_hairpin=True))
     assert lines(verdict.checks)[-1] == "✗ Every backend reaches itself through the load balancer: not b1, b2, b3"
-    assert verdict.failure.startswith(f"The load balancer {WHERE} does not bring connections of b1, b2, b3 back to them. Check {SUBJECT}")
-    assert advice(verdict)[0].startswith("hairpin: backends cannot reach themselves: switch the preservation of client addresses off")
+    assert verdict.failure.startswith(f"The load balancer {WHERE} does not support hairpin connections of b1, b2, b3. Check {SUBJECT}")
+    assert advice(verdict)[0].startswith("hairpin: backends cannot reach themselves: disable the preservation of client addresses")
     assert judge(captured("hairpin")._replace(needs_hairpin=True)).failure == ""
 
 
 def test_another_port() -> None:
     verdict = judge(captured("wrong_port"))
     assert [check.passed for check in verdict.checks] == [False, False, False]
-    assert verdict.failure.splitlines()[0] == f"The load balancer {WHERE} does not reach b1, b2, b3. Check {SUBJECT}, and there, the likeliest first:"
+    assert verdict.failure.splitlines()[0] == f"The load balancer {WHERE} does not reach b1, b2, b3. Check {SUBJECT}, then the load balancer's settings, the most likely cause first:"
     assert advice(verdict) == [
-        "listener port: connections to port 6443 are refused: the load balancer has no listener there, for health checks do arrive at b1, b2, b3",
+        "listener port: connections to port 6443 are refused: the load balancer has no listener there, because health checks arrive at b1, b2, b3",
         *general("target group", "health check", "security group"),
     ]
 
@@ -108,17 +108,17 @@ def test_a_backend_that_is_missing() -> None:
     assert [check.passed for check in verdict.checks] == [True, True, False]
     assert verdict.failure.startswith(f"The load balancer {WHERE} does not reach b3. Check ")
     assert advice(verdict) == [
-        "target group: no health check arrived at b3: not in the group, or there with another port than 6443",
-        "security group: the load balancer must be let in to port 6443 of b3, for health checks as well",
+        "target group: no health check arrived at b3: not in the target group, or in it with a port other than 6443",
+        "security group: allow the load balancer to port 6443 of b3, for health checks as well",
         *general("listener port", "health check"),
     ]
 
 
 def test_something_else_behind_it() -> None:
     verdict = judge(captured("something_else"))
-    assert lines(verdict.checks)[3] == f"✗ Nothing else answers at {WHERE}: a server without TLS, met by b1, b2, b3, quorum-balancer-o1"
-    assert "does not reach b1, b2, b3 and leads to something else." in verdict.failure
-    assert advice(verdict)[0] == "listener port: something else answers at port 6443 than the backends' port 6443"
+    assert lines(verdict.checks)[3] == f"✗ Nothing else answers at {WHERE}: a server without TLS, seen by b1, b2, b3, quorum-balancer-o1"
+    assert "does not reach b1, b2, b3 and forwards to something else." in verdict.failure
+    assert advice(verdict)[0] == "listener port: port 6443 leads to something other than port 6443 of the backends"
 
 
 def test_something_else_beside_the_backends_fails_as_well() -> None:
@@ -127,14 +127,14 @@ def test_something_else_beside_the_backends_fails_as_well() -> None:
     strangers = [{"what": "a TLS server with a certificate for old.example.org", "connections": 9}]
     verdict = judge(one._replace(probes={**one.probes, "quorum-balancer-o1": {**probe, "last": {**probe["last"], "strangers": strangers}}}))
     assert [check.passed for check in verdict.checks] == [True, True, True, False]
-    assert f"The load balancer {WHERE} leads to something else." in verdict.failure
+    assert f"The load balancer {WHERE} forwards to something else." in verdict.failure
 
 
 def test_the_listeners_of_another_test_do_not_count() -> None:
     one = captured("no_hairpin")
     verdict = judge(one._replace(marks={**one.marks, "b2": "of this run"}))
     assert [check.passed for check in verdict.checks] == [True, False, True, False]
-    assert "the listener b2 of another test, met by b1, b3, quorum-balancer-o1" in verdict.checks[3].detail
+    assert "the listener b2 of another test, seen by b1, b3, quorum-balancer-o1" in verdict.checks[3].detail
 
 
 def test_everything_is_lost() -> None:
@@ -143,7 +143,7 @@ def test_everything_is_lost() -> None:
     verdict = judge(evidence(probes, {"b1": "m"}, {"b1": silent}, BACKENDS[:1]))
     assert lines(verdict.checks) == ["✗ b1 (198.18.74.11:6443): not reached from w1; no health check arrived"]
     assert advice(verdict)[1] == (
-        "security group: connections are lost: the hosts must be let out to port 6443 of the load balancer, and in there, and it to port 6443 of the backends"
+        "security group: connections time out: allow the hosts to port 6443 of the load balancer, and the load balancer to port 6443 of the backends"
     )
 
 
@@ -153,7 +153,7 @@ def test_a_health_check_that_api_servers_will_not_pass() -> None:
     verdict = judge(evidence(probes, {"b1": "1", "b2": "2"}, {"b1": seen, "b2": seen}, BACKENDS[:2]))
     assert lines(verdict.checks)[0] == "✗ b1 (198.18.74.11:6443): not reached from b2; health checks from 198.18.74.10 (plain HTTP)"
     assert advice(verdict)[0] == (
-        "health check: it speaks plain HTTP to b1, which API servers answer with 400: make it TCP, or HTTPS with the path /readyz"
+        "health check: it uses plain HTTP for b1, which API servers answer with 400: use TCP, or HTTPS with the path /readyz"
     )
 
 
@@ -182,10 +182,10 @@ def test_a_worker_that_gets_no_answer_fails() -> None:
 def test_one_backend_and_nobody_else() -> None:
     lost = judge(evidence({"one": found("b1", timed_out=1, own="unknown")}, {"b1": "1"}, {}, BACKENDS[:1]))
     assert (lost.failure, lost.checks[0].passed) == ("", None)
-    assert "reaches b1 is unknown: nobody else has tried" in lost.warning
+    assert "reaches b1 is unknown: no other host has tried" in lost.warning
     itself = judge(evidence({"one": found("b1", {"b1": "1"}, "yes", answered=1)}, {"b1": "1"}, {}, BACKENDS[:1]))
     assert (itself.failure, itself.warning) == ("", "")
-    assert lines(itself.checks) == ["✓ b1 (198.18.74.11:6443): reached from itself alone; hairpin yes"]
+    assert lines(itself.checks) == ["✓ b1 (198.18.74.11:6443): reached only from itself; hairpin yes"]
     refused = judge(evidence({"one": found("b1", refused=1, own="unknown")}, {"b1": "1"}, {}, BACKENDS[:1]))
     assert refused.checks[0].passed is False
 
