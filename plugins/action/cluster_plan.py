@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
@@ -16,32 +15,26 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint im
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Refused, make_plan
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import PROCEDURES
 
 HOSTS = {"type": "list", "elements": "str"}
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Runs on the controller alone and changes nothing, so check mode is no different."""
+class ActionModule(ControllerAction):
+    """Changes nothing, so check mode is no different."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {
+        "procedure": {"type": "str", "choices": list(PROCEDURES), "default": "site"},
+        "control_planes": HOSTS,
+        "workers": HOSTS,
+        "proxies": HOSTS,
+        "facts_variable": {"type": "str", "default": "found"},
+        "found_elsewhere": {"type": "list", "elements": "dict", "default": []},
+        "cluster": {"type": "dict"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        task_vars = task_vars or {}
-        _validation, arguments = self.validate_argument_spec(
-            argument_spec={
-                "procedure": {"type": "str", "choices": list(PROCEDURES), "default": "site"},
-                "control_planes": HOSTS,
-                "workers": HOSTS,
-                "proxies": HOSTS,
-                "facts_variable": {"type": "str", "default": "found"},
-                "found_elsewhere": {"type": "list", "elements": "dict", "default": []},
-                "cluster": {"type": "dict"},
-            }
-        )
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         procedure = PROCEDURES[arguments["procedure"]]
         members = {name: task_vars["groups"].get(name, []) if arguments[name] is None else arguments[name] for name in Groups._fields}
         groups = Groups(**{name: [str(host) for host in hosts] for name, hosts in members.items()})
@@ -62,10 +55,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         try:
             plan = make_plan(request)
         except Refused as refused:
-            return {**result, "failed": True, "msg": str(refused), "problems": [problem._asdict() for problem in refused.problems]}
+            return {"failed": True, "msg": str(refused), "problems": [problem._asdict() for problem in refused.problems]}
         for line in plan["summary"]:
             Display().display(line)
-        return {**result, "changed": False, "plan": dict(plan), "warnings": plan["warnings"]}
+        return {"changed": False, "plan": dict(plan), "warnings": plan["warnings"]}
 
     def _variables(self, hosts: list[str], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The variables of each host that the plan reads, templated as that host sees them."""

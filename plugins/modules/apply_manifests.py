@@ -15,6 +15,18 @@ description:
   - Namespaces and custom resource definitions go first, and the definitions are waited for before anything that needs them.
   - An object counts as changed when the API server itself notes that this field manager changed it; status updates and other writers do not count.
   - A connection that is refused, lost or timed out is tried again until O(timeout); every other failure shows kubectl's words at once.
+attributes:
+  check_mode:
+    support: full
+    description:
+      - The API server is asked to apply without storing. Objects in a namespace or of a kind that does not exist yet are reported as created without asking,
+        and so is everything when there is no kubeconfig yet.
+  diff_mode:
+    support: full
+    description: Without status, managed fields and the values of Secrets.
+  idempotent:
+    support: full
+    description: Changes nothing when every object is as it is defined.
 options:
   definitions:
     description:
@@ -35,17 +47,6 @@ options:
     description: Seconds for everything together.
     type: float
     default: 120
-attributes:
-  check_mode:
-    support: full
-    description:
-      - The API server is asked to apply without storing. Objects in a namespace or of a kind that does not exist yet are reported as created without asking,
-        and so is everything when there is no kubeconfig yet.
-  diff_mode:
-    support: full
-    description: Without status, managed fields and the values of Secrets.
-  idempotent:
-    support: full
 """
 
 EXAMPLES = r"""

@@ -10,6 +10,7 @@ DOCUMENTATION = r"""
 module: balancer_listener
 short_description: Listen for a moment where an API server will
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Opens a TLS listener in the background, so that a load balancer can be tested before there is an API server behind it, and closes it again.
   - It answers C(/readyz), C(/healthz) and C(/livez) with 200 and a random mark of its own, by which M(quorum.kubeadm.balancer_probe) knows it,
@@ -17,8 +18,16 @@ description:
     One who speaks HTTP without TLS gets what an API server would answer, 400.
   - Whatever happens to the run, the listener ends by itself after O(lifetime). One that an earlier run left is replaced.
   - Its certificate is made for it on the controller, and thrown away with it.
-author:
-  - Quorum contributors (@quorum)
+attributes:
+  check_mode:
+    description: Says what would be done, and refuses a port that is taken, but listens to nothing.
+    support: full
+  diff_mode:
+    description: Nothing is left that would differ.
+    support: none
+  idempotent:
+    description: To listen is to begin anew each time, with a new mark. Closing what is closed changes nothing.
+    support: partial
 options:
   state:
     description:
@@ -43,16 +52,6 @@ options:
   _certificate:
     description: The certificate and key it answers with, PEM. The action plugin of this name sets it; a task does not.
     type: str
-attributes:
-  check_mode:
-    description: Says what would be done, and refuses a port that is taken, but listens to nothing.
-    support: full
-  diff_mode:
-    description: Nothing is left that would differ.
-    support: none
-  idempotent:
-    description: To listen is to begin anew each time, with a new mark. Closing what is closed changes nothing.
-    support: partial
 """
 
 EXAMPLES = r"""

@@ -10,6 +10,7 @@ DOCUMENTATION = r"""
 module: balancer_probe
 short_description: Connect through a load balancer until every backend has answered
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Makes rounds of connections from this host through a layer-4 load balancer, and tells which backends answered.
     A round has enough connections to see every backend, though the balancer sends each wherever a hash of its ports says.
@@ -17,8 +18,7 @@ description:
   - A backend goes on until it knows whether it reaches itself (hairpin), too, for up to 30 seconds.
   - Without O(ca_certificate) those who answer are M(quorum.kubeadm.balancer_listener)s. With it they are API servers, known by their certificates.
   - What is not reached is a result and no failure.
-author:
-  - Quorum contributors (@quorum)
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   name:
     description:
@@ -74,16 +74,6 @@ options:
       - Seconds after which a connection is lost.
     type: float
     default: 2
-attributes:
-  check_mode:
-    description: Connects as ever, since that changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -17,17 +17,10 @@ description:
     The message lists what to check, the most likely cause first.
   - That a backend does not reach itself (hairpin) is told, and is no failure.
   - Works on the controller alone, without a connection to any host, and never changes anything.
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
     details: Without listeners, which check mode does not open, there is nothing to judge, and it says so.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 options:
   name:
     description: The load balancer's name, for the lines.

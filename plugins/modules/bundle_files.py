@@ -10,12 +10,21 @@ DOCUMENTATION = r"""
 module: bundle_files
 short_description: Install files of a bundle on a node
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Installs files of a bundle, a directory on the controller with a list C(SHA256SUMS), on a node.
   - Only files that are missing on the node, or differ from the bundle's list, travel. So a node that has everything costs one question.
   - Every file is verified against C(SHA256SUMS) where it arrives, and put in its place whole, owned by root.
-author:
-  - Quorum contributors (@quorum)
+attributes:
+  check_mode:
+    description: Says what would be installed, and transfers nothing.
+    support: full
+  diff_mode:
+    description: Shows the difference of the text files, and only names those of the bundle.
+    support: partial
+  idempotent:
+    description: Run again it finds every checksum as it should be and changes nothing.
+    support: full
 options:
   path:
     description:
@@ -85,16 +94,6 @@ options:
   _staging:
     description: The directory to which the files were transferred. The action plugin of this name sets it; a task does not.
     type: path
-attributes:
-  check_mode:
-    description: Says what would be installed, and transfers nothing.
-    support: full
-  diff_mode:
-    description: Shows the difference of the text files, and only names those of the bundle.
-    support: partial
-  idempotent:
-    description: Run again it finds every checksum as it should be and changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

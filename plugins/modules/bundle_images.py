@@ -10,6 +10,7 @@ DOCUMENTATION = r"""
 module: bundle_images
 short_description: Load the images of a bundle into a node's containerd
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Loads the image archives in C(images/) of a bundle, a directory on the controller, into containerd on a node.
   - Only archives with an image that the node lacks, or has with another digest under the same name, travel.
@@ -17,8 +18,16 @@ description:
   - An archive is an OCI layout whose index names its images in the annotation C(io.containerd.image.name), or what C(docker save) writes.
     The latter does not tell the digest, so an image that is there under its name counts as loaded.
   - Waits for containerd's socket, within a bound.
-author:
-  - Quorum contributors (@quorum)
+attributes:
+  check_mode:
+    description: Says what would be loaded, and transfers nothing.
+    support: full
+  diff_mode:
+    description: Names the images.
+    support: partial
+  idempotent:
+    description: Run again it finds every image there and changes nothing.
+    support: full
 options:
   path:
     description:
@@ -57,16 +66,6 @@ options:
   _staging:
     description: The directory to which the archives were transferred. The action plugin of this name sets it; a task does not.
     type: path
-attributes:
-  check_mode:
-    description: Says what would be loaded, and transfers nothing.
-    support: full
-  diff_mode:
-    description: Names the images.
-    support: partial
-  idempotent:
-    description: Run again it finds every image there and changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -15,18 +15,7 @@ description:
   - Runs M(quorum.kubeadm.node_info) on the host, and tells it what to look at by the inputs of the cluster, C(cluster_*) - what the endpoint's
     name means there, and which containerd the distribution has.
   - An input that is wrong counts as not set here. M(quorum.kubeadm.cluster_plan) refuses it, together with all others.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-    details: It only reads.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
-    details: It only reads.
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options: {}
 seealso:
   - module: quorum.kubeadm.node_info

@@ -16,17 +16,7 @@ description:
     learners, the bootstrap tokens, and the settings the cluster was made with.
   - Never returns a secret. Of a bootstrap token it tells the public half.
   - Needs C(become), since the administrator's kubeconfig and etcd's keys are root's.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-    details: It only reads.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   must_answer:
     description: Whether a cluster that does not answer is an error. When it is not, C(reachable) is false and C(reason) says why.

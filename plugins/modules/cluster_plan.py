@@ -19,16 +19,7 @@ description:
     initialises the cluster.
   - Prints the plan, a few lines that say what hosts are going to do.
   - Works on the controller alone, without a connection to any host, and never changes anything.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   procedure:
     description:

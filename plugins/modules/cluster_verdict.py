@@ -15,17 +15,10 @@ description:
   - Takes the plan and what was found on the hosts, in the cluster and by pods, and prints one line for each thing that has to be true.
     A line that is not names what is wrong and where to look. Fails when there is such a line.
   - Works on the controller alone, without a connection to any host, and never changes anything.
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
     details: What was not gathered in check mode is shown as not checked.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 options:
   plan:
     description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.

@@ -10,12 +10,20 @@ DOCUMENTATION = r"""
 module: config_files
 short_description: Write the configuration files of a daemon together
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Writes a set of files, owned by root, each validated and put in place atomically, in the order given.
   - Compares the whole set in one call, so a daemon with a main file, a unit drop-in and a certificate costs one task.
   - Missing parent directories are made, so it works on a host where the daemon is not installed yet, in check mode too.
   - Reports a change as well when a running unit has not been loaded since its files were written, or failed to. A handler that a killed
     run never reached, or that failed, is then notified by the next one.
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
+attributes:
+  diff_mode:
+    description: Shows the difference of every file, secrets masked.
+    support: full
+  idempotent:
+    details: Provided that the units are loaded anew in between, which is what the notified handler does.
 options:
   files:
     description: The files, in the order in which they are written.
@@ -62,19 +70,6 @@ options:
     type: list
     elements: str
     default: []
-author:
-  - Quorum contributors (@quorum)
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: full
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
-    details: Provided that the units are loaded anew in between, which is what the notified handler does.
 """
 
 EXAMPLES = r"""

@@ -11,7 +11,6 @@ module: drill_fault
 short_description: Break something on this host for a while
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
-extends_documentation_fragment: quorum.kubeadm.drill
 description:
   - Breaks one thing, and mends it after O(hold) seconds, whatever becomes of the controller and of the connection to this host in the meantime.
     What does so runs in a systemd scope C(quorum-drill-fault.scope); C(systemctl stop 'quorum-drill-*') mends at once.
@@ -19,6 +18,17 @@ description:
     O(state=ended) waits until it is mended. O(state=absent) mends it now. A host that was rebooted has nothing to mend.
   - Until it returns it asks nothing of anybody, so that what is measured meanwhile is not its own work.
   - With O(break_command) it runs that, and O(mend_command) afterwards, in place of the machine's own means. Then it belongs on the controller.
+extends_documentation_fragment: quorum.kubeadm.drill
+attributes:
+  check_mode:
+    support: none
+    description: Nothing is started or ended, and the module is skipped.
+  diff_mode:
+    support: none
+    description: There is nothing that would differ.
+  idempotent:
+    support: full
+    description: What already runs is an error, and what does not is not ended again.
 options:
   state:
     description: Whether it is broken.
@@ -59,16 +69,6 @@ options:
     description: Where its records are kept, on a file system in memory.
     type: path
     default: /run/quorum-drill
-attributes:
-  check_mode:
-    support: none
-    description: Nothing is started or ended, and the module is skipped.
-  diff_mode:
-    support: none
-    description: There is nothing that would differ.
-  idempotent:
-    support: full
-    description: What already runs is an error, and what does not is not ended again.
 """
 
 EXAMPLES = r"""

@@ -15,6 +15,7 @@ description:
   - Waits until every node is Ready and every etcd member is a healthy voter, and tells who leads etcd.
   - Runs on a control plane and asks its own API server and etcd. An etcd that is not on the control planes is not asked.
   - It reads, and never changes anything.
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   nodes:
     description: The names of the nodes that must be Ready.
@@ -29,16 +30,6 @@ options:
     description: Seconds to wait.
     type: float
     default: 300
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -18,6 +18,16 @@ description:
     was recorded. It ends by itself after O(seconds).
   - One that an interrupted drill left is ended first.
   - It runs in a systemd scope C(quorum-drill-probe.scope). The token is given to it on standard input, and is on no disk.
+attributes:
+  check_mode:
+    support: none
+    description: Nothing is started or ended, and the module is skipped.
+  diff_mode:
+    support: none
+    description: There is nothing that would differ.
+  idempotent:
+    support: partial
+    description: It is measured anew each time with O(state=present); what does not run is not ended again.
 options:
   state:
     description: Whether it runs.
@@ -83,16 +93,6 @@ options:
     description: Where its records are kept while it runs, on a file system in memory.
     type: path
     default: /run/quorum-drill
-attributes:
-  check_mode:
-    support: none
-    description: Nothing is started or ended, and the module is skipped.
-  diff_mode:
-    support: none
-    description: There is nothing that would differ.
-  idempotent:
-    support: partial
-    description: It is measured anew each time with O(state=present); what does not run is not ended again.
 """
 
 EXAMPLES = r"""

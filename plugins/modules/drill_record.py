@@ -11,10 +11,10 @@ module: drill_record
 short_description: Keep what a round of a drill recorded, and say what it cost
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
-extends_documentation_fragment: quorum.kubeadm.drill
 description:
   - Writes one file, JSON, and prints one line for each probe.
   - Works on the controller alone, without a connection to any host.
+extends_documentation_fragment: quorum.kubeadm.drill
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying the target.

@@ -11,21 +11,11 @@ module: drill_scene
 short_description: Set the scene of one round of a drill
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
-extends_documentation_fragment: quorum.kubeadm.drill
 description:
   - Says whether the proxies of a cluster are well enough to break something, whom the fault falls on, and who measures it from outside.
     Fails when they are not.
   - Works on the controller alone, without a connection to any host, and never changes anything.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: [quorum.kubeadm.drill, quorum.kubeadm.attributes.reads]
 options:
   fault:
     required: true

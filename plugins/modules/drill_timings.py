@@ -15,6 +15,7 @@ description:
   - Reads the timings from which an outage can be computed out of the configuration files that are there, whoever wrote them.
   - A host has HAProxy and keepalived, or etcd, or all of them.
   - It reads, and never changes anything.
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   haproxy:
     description: HAProxy's configuration.
@@ -28,16 +29,6 @@ options:
     description: The manifest of etcd's static pod.
     type: path
     default: /etc/kubernetes/manifests/etcd.yaml
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

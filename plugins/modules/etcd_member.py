@@ -17,16 +17,7 @@ description:
   - Removes members alone that are not healthy, asked for as long as O(patience) says. A healthy one is an error.
   - Refuses when the members that stay have no healthy majority.
   - Needs C(become), since etcd's keys are root's.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
 options:
   name:
     description: The name of the member, which is that of its node.

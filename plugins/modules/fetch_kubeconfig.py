@@ -13,16 +13,7 @@ version_added: 0.2.0
 author: Quorum contributors (@quorum)
 description:
   - Reads the file on the host and writes it on the controller, mode 0600 from its first byte on. Nothing of its content is returned or shown.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
 options:
   src:
     description: The kubeconfig on the host.

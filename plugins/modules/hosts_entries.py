@@ -10,13 +10,22 @@ DOCUMENTATION = r"""
 module: hosts_entries
 short_description: Give names their lines in /etc/hosts
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Gives every name the lines it should have, and no others. A name that somebody else's line has, is taken out of that line.
   - An owner's lines are marked as such, so that those no longer wanted are found and removed.
   - Pods on the host's network have a copy from the time when they started. Those whose lines of the owner are others get it anew, in place,
     so that kube-proxy finds the endpoint where it is now without being restarted.
-author:
-  - Quorum contributors (@quorum)
+attributes:
+  check_mode:
+    description: Says what would be written.
+    support: full
+  diff_mode:
+    description: Shows the difference of the file.
+    support: full
+  idempotent:
+    description: Writes only what differs.
+    support: full
 options:
   owner:
     description:
@@ -56,16 +65,6 @@ options:
       - Where the host's file system begins, below which the pods' copies are looked for.
     type: path
     default: /
-attributes:
-  check_mode:
-    description: Says what would be written.
-    support: full
-  diff_mode:
-    description: Shows the difference of the file.
-    support: full
-  idempotent:
-    description: Writes only what differs.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -18,21 +18,16 @@ description:
   - O(state=absent) deletes every bootstrap token that was made here or by C(kubeadm init), and the stored certificates.
   - A run that joins nodes asks for O(state=present) once, and for O(state=absent) in C(always), whatever became of the joins.
   - No secret is seen in the list of processes or written to a file.
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
+attributes:
+  check_mode:
+    details: The credentials of a check run have no token and no certificate key. M(quorum.kubeadm.kubeadm_join) in check mode does without.
+  idempotent:
+    support: partial
+    details: O(state=present) makes a new token each time; ask for it only when a node is to join.
 notes:
   - The task with O(state=present) needs C(no_log=true), because it returns secrets. An error of this module never holds one; show it by a
     rescue, as in the example.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-    details: The credentials of a check run have no token and no certificate key. M(quorum.kubeadm.kubeadm_join) in check mode does without.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: partial
-    details: O(state=present) makes a new token each time; ask for it only when a node is to join.
 options:
   state:
     description: Whether to mint credentials or to take all of them back.

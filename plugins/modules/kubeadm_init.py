@@ -19,16 +19,11 @@ description:
     ended well although its run was killed is left alone.
   - Returns no secret. kubeadm is told to print neither the bootstrap token nor the certificate key; both expire, and
     M(quorum.kubeadm.join_credentials) mints fresh ones when a node is to join.
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
   diff_mode:
     description: Shows how kubeadm is run, with its documents; what would let somebody into the cluster is left out of them.
     support: partial
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 options:
   phase:
     description:

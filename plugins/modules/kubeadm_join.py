@@ -18,16 +18,11 @@ description:
   - A join that was killed or failed half-way is recognised, taken back by C(kubeadm reset), and done again. One that ended well although
     its run was killed is left alone - the node is in the cluster, and its API server, if it has one, is ready.
   - Nodes may join side by side. etcd takes one new member at a time; kubeadm waits for its turn.
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
   diff_mode:
     description: Shows how kubeadm is run, with its documents; what would let somebody into the cluster is left out of them.
     support: partial
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 options:
   credentials:
     description: What M(quorum.kubeadm.join_credentials) returned.

@@ -16,16 +16,7 @@ description:
     which was cut short. C(kubeadm join) refuses a name that is still Ready, which a dead machine is for the better part of a minute.
   - A Node at the new machine's address is the dead one's. One at another address is waited for, since it may be a living machine,
     and is an error when it stays Ready.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.changes
 options:
   name:
     description: The name of the Node.

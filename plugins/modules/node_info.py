@@ -15,17 +15,7 @@ description:
   - Reads in one go what installing, initialising and joining must know of a host - its system, its addresses, who listens on which port,
     which versions are installed, and what it is to Kubernetes already, told by the CA of its cluster.
   - Needs C(become), since keys and the sockets of other processes are root's.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-    details: It only reads.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   containerd_candidate:
     description: Whether to ask the package manager which version of containerd the distribution offers.

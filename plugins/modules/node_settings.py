@@ -10,12 +10,21 @@ DOCUMENTATION = r"""
 module: node_settings
 short_description: Set names, kernel modules, kernel parameters and swap for a Kubernetes node
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Gives the nodes their lines in C(/etc/hosts), loads kernel modules, sets kernel parameters, turns swap off and keeps
     NetworkManager away from the pods' interfaces, now and at every boot.
   - It is one module because all of it is looked up in an instant, and a task for each would cost a round trip for each.
-author:
-  - Quorum contributors (@quorum)
+attributes:
+  check_mode:
+    description: Says what would be changed.
+    support: full
+  diff_mode:
+    description: Shows the difference of every file.
+    support: full
+  idempotent:
+    description: Changes only what is not as wanted.
+    support: full
 options:
   hosts:
     description:
@@ -56,16 +65,6 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Says what would be changed.
-    support: full
-  diff_mode:
-    description: Shows the difference of every file.
-    support: full
-  idempotent:
-    description: Changes only what is not as wanted.
-    support: full
 """
 
 EXAMPLES = r"""

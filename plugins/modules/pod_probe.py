@@ -19,6 +19,16 @@ description:
   - Namespaces of probes that were killed are removed when they are older than 15 minutes.
   - Runs on a control plane and asks its own API server, so that what is tried is the pod network and not the endpoint.
   - Nothing is left behind, so the result is never C(changed).
+attributes:
+  check_mode:
+    support: none
+    description: No pods are made, and the module is skipped.
+  diff_mode:
+    support: none
+    description: Nothing is left that would differ.
+  idempotent:
+    support: full
+    description: The namespace that is made is removed again.
 options:
   nodes:
     description: The nodes, by their names in the cluster. Empty means all.
@@ -41,16 +51,6 @@ options:
     description: Seconds during which connections that fail are tried again, since DNS and Services need a moment after a cluster was made.
     type: float
     default: 30
-attributes:
-  check_mode:
-    support: none
-    description: No pods are made, and the module is skipped.
-  diff_mode:
-    support: none
-    description: Nothing is left that would differ.
-  idempotent:
-    support: full
-    description: The namespace that is made is removed again.
 """
 
 EXAMPLES = r"""

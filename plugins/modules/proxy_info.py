@@ -10,11 +10,11 @@ DOCUMENTATION = r"""
 module: proxy_info
 short_description: Tell what HAProxy and keepalived on this host do
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Tells whether this host has the virtual IP address, which API servers its HAProxy finds healthy, and what keepalived makes of it.
   - It reads, and never changes anything. A daemon that is not there is not active, which is no error.
-author:
-  - Quorum contributors (@quorum)
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   address:
     description:
@@ -35,16 +35,6 @@ options:
       - The backend in HAProxy's configuration that has the API servers.
     type: str
     default: api_servers
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -10,12 +10,12 @@ DOCUMENTATION = r"""
 module: tls_probe
 short_description: Ask a TLS server for a page, and who it is
 version_added: 0.1.0
+author: Quorum contributors (@quorum)
 description:
   - Connects from this host, verifies the server's certificate against one certificate authority and a name, and gets a page.
   - A server that cannot be reached, or is not who it should be, is a result and no failure.
   - C(ansible.builtin.uri) tells neither the names in the certificate nor what of all this went wrong.
-author:
-  - Quorum contributors (@quorum)
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   host:
     description:
@@ -51,16 +51,6 @@ options:
       - Seconds to go on trying until the server is verified and answers with 200. With it, a server that never does is a failure.
     type: float
     default: 0
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

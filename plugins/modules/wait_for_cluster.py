@@ -14,6 +14,10 @@ description:
   - Waits, on a host that has C(kubectl) and a kubeconfig, until every named workload is rolled out and every named node is Ready.
   - Follows the API server's events instead of asking again and again.
   - A node turns Ready as soon as a CNI configuration lies on it, also while the pod network's daemon crashes. Wait for its workloads too.
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
+attributes:
+  check_mode:
+    description: Looks once and returns what is not ready; nothing is waited for and nothing fails.
 options:
   workloads:
     description: Workloads to wait for.
@@ -47,15 +51,6 @@ options:
     description: Seconds to wait for everything together.
     type: float
     default: 300
-attributes:
-  check_mode:
-    support: full
-    description: Looks once and returns what is not ready; nothing is waited for and nothing fails.
-  diff_mode:
-    support: none
-    description: Nothing is changed.
-  idempotent:
-    support: full
 """
 
 EXAMPLES = r"""
