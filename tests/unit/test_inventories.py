@@ -27,6 +27,8 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs impo
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Refused, make_plan
 
+from .samples import clean_machine
+
 ROOT = Path(__file__).parents[2]
 COPIED = ROOT / "inventories"
 # What a user has to write, and what makes the inventory one of its kind.
@@ -68,36 +70,12 @@ def load(directory: Path) -> tuple[Groups, Variables]:
     return Groups(*(members.get(group, []) for group in ("control_planes", "workers", "proxies"))), variables
 
 
-def clean_machine(host: str, address: str) -> Any:
-    """What node_info tells of a fresh machine with one network."""
-    return {
-        "system": {"id": "debian", "version_id": "13", "name": "Debian GNU/Linux 13 (trixie)", "architecture": "x86_64"},
-        "hostname": host,
-        "interfaces": [{"name": "eth0", "addresses": [{"address": address, "prefix": 24}]}],
-        "default_address": address,
-        "default_interface": "eth0",
-        "listening": [],
-        "containerd": {"version": None, "candidate": None},
-        "kubelet": {"version": None},
-        "state": "clean",
-        "ca_hash": None,
-        "node_name": None,
-        "api_ready": False,
-        "api_problem": None,
-        "resolved": None,
-    }
-
-
 def request(name: str, **given: Any) -> Request:
     """What is asked for by an inventory of fresh machines; an input that is given as None is left out."""
     groups, variables = load(COPIED / name)
     changed = {host: {key: value for key, value in {**values, **given}.items() if value is not None} for host, values in variables.items()}
-    return Request(
-        groups=groups,
-        run=frozenset(variables),
-        variables=changed,
-        found={host: clean_machine(host, values["ansible_host"]) for host, values in variables.items()},
-    )
+    found: Any = {host: clean_machine(host, values["ansible_host"]) for host, values in variables.items()}
+    return Request(groups=groups, run=frozenset(variables), variables=changed, found=found)
 
 
 @pytest.mark.parametrize("name", ["onprem", "cloud", "lab"])

@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +14,17 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.quorum.kubeadm.plugins.action import bundle_files, bundle_images
 
+from ...samples import image_archive
 from .conftest import run_action
 
-DIGEST = "sha256:" + "1" * 64
 STAGING = "/home/deploy/.ansible/tmp/staging/"
-
-
-def image(name: str) -> bytes:
-    index = json.dumps({"manifests": [{"digest": DIGEST, "annotations": {"io.containerd.image.name": name}}]}).encode()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        member = tarfile.TarInfo("index.json")
-        member.size = len(index)
-        tar.addfile(member, io.BytesIO(index))
-    return buffer.getvalue()
 
 
 FILES = {
     "bin/kubelet": b"kubelet",
     "bin/kubeadm": b"kubeadm",
-    "images/pause.tar": image("registry.k8s.io/pause:3.10.2"),
-    "images/etcd.tar": image("registry.k8s.io/etcd:3.7.0-0"),
+    "images/pause.tar": image_archive("registry.k8s.io/pause:3.10.2"),
+    "images/etcd.tar": image_archive("registry.k8s.io/etcd:3.7.0-0"),
 }
 SUMS = {path: hashlib.sha256(content).hexdigest() for path, content in FILES.items()}
 BINARIES = {"files": [{"src": "bin", "dest": "/usr/bin"}]}

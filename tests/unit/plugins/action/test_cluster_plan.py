@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ...samples import clean_machine
+
 ROOT = Path(__file__).parents[4]
 VAULT_PASSWORD = "vault"
 ADDRESSES = {"cp1": "198.18.64.11", "cp2": "198.18.64.12", "cp3": "198.18.64.13", "w1": "198.18.64.21"}
@@ -35,24 +37,7 @@ PLAYBOOK = """
 
 
 def node(host: str, **differs: Any) -> dict[str, Any]:
-    return {
-        "system": {"id": "debian", "version_id": "12", "name": "Debian", "architecture": "x86_64"},
-        "hostname": host,
-        "interfaces": [{"name": "eth0", "addresses": [{"address": ADDRESSES[host], "prefix": 24}]}],
-        "default_address": ADDRESSES[host],
-        "default_interface": "eth0",
-        "listening": [],
-        "containerd": {"version": None, "candidate": None},
-        "kubelet": {"version": None},
-        "state": "clean",
-        "ca_hash": None,
-        "ca_certificate": None,
-        "node_name": None,
-        "api_ready": False,
-        "api_problem": None,
-        "resolved": None,
-        **differs,
-    }
+    return clean_machine(host, ADDRESSES[host], **differs)
 
 
 class Vaulted(str):

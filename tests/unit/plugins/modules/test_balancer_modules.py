@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib
-import ipaddress
 import itertools
 import json
 import socket
@@ -18,50 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from ansible_collections.quorum.kubeadm.plugins.action.balancer_listener import throwaway_certificate
 from ansible_collections.quorum.kubeadm.plugins.module_utils import balancer_listener
 from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import Outcome, greeting
 from ansible_collections.quorum.kubeadm.plugins.modules import balancer_listener as listener_module
 from ansible_collections.quorum.kubeadm.plugins.modules import balancer_probe
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from .authority import Authority, authority, served
 
 RunModule = Callable[..., dict[str, Any]]
-NOW = datetime.datetime.now(datetime.timezone.utc)
 BACKENDS = [{"name": "b1", "address": "198.18.74.11"}, {"name": "b2", "address": "198.18.74.12"}]
-
-
-class Authority(NamedTuple):
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def certificate(subject: str, key: ec.EllipticCurvePrivateKey, issuer: Authority | None, names: list[x509.GeneralName]) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer.certificate.subject if issuer else name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - datetime.timedelta(days=1))
-        .not_valid_after(NOW + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(issuer.key if issuer else key, hashes.SHA256())
-    )
-
-
-def authority(name: str) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return Authority(key, certificate(name, key, None, [x509.DNSName(name)]))
 
 
 OURS, ANOTHER = authority("kubernetes"), authority("another")
@@ -69,10 +32,7 @@ OURS, ANOTHER = authority("kubernetes"), authority("another")
 
 def api_server(issuer: Authority, *names: str) -> str:
     """The key and certificate of an API server, PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    general: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return (private + certificate("kube-apiserver", key, issuer, general).public_bytes(serialization.Encoding.PEM)).decode()
+    return served("kube-apiserver", issuer, list(names))
 
 
 class Behind(NamedTuple):
@@ -289,23 +249,3 @@ def test_a_port_that_is_taken(run_module: RunModule, files: balancer_listener.Fi
 
 def test_the_key_is_not_told(run_module: RunModule, files: balancer_listener.Files, port: int) -> None:
     assert "PRIVATE KEY" not in json.dumps(listen(run_module, port))
-
-
-@pytest.mark.parametrize("name", ["balancer_listener", "balancer_probe"])
-def test_documentation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
-    specs: list[dict[str, Any]] = []
-
-    def stop(**options: Any) -> None:
-        specs.append(options["argument_spec"])
-        raise InterruptedError
-
-    monkeypatch.setattr(module, "AnsibleModule", stop)
-    with pytest.raises(InterruptedError):
-        module.main()
-    documented = yaml.safe_load(module.DOCUMENTATION)
-    shown = {name: (one["type"], one.get("default"), one.get("required", False)) for name, one in documented["options"].items()}
-    assert shown == {name: (one["type"], one.get("default"), one.get("required", False)) for name, one in specs[0].items()}
-    assert set(documented["attributes"]) == {"check_mode", "diff_mode", "idempotent"}
-    assert isinstance(yaml.safe_load(module.EXAMPLES), list)
-    assert all("description" in value and "type" in value for value in yaml.safe_load(module.RETURN).values())

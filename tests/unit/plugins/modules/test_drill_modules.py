@@ -1,78 +1,24 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The drill's modules: their documentation says what their code does, and what they do on a host of the test's own."""
+"""The drill's modules, on a host of the test's own."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.quorum.kubeadm.plugins.doc_fragments import drill
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background import Background
 
 PLUGINS = "ansible_collections.quorum.kubeadm.plugins"
-MODULES = ["drill_access", "drill_fault", "drill_health", "drill_probe", "drill_timings"]
-ACTIONS = ["drill_record", "drill_report", "drill_scene"]
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "drill"
-
-
-class Seen(Exception):
-    """Carries an argument spec out."""
-
-
-def surface(options: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("elements", "default", "choices")
-    return {
-        name: (option.get("type", "str"), bool(option.get("required")), *(option.get(key) for key in names)) for name, option in options.items()
-    }
-
-
-def spec_of_module(name: str, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
-    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
-
-    def stop(**options: Any) -> None:
-        supported = yaml.safe_load(module.DOCUMENTATION)["attributes"]["check_mode"]["support"]
-        assert options["supports_check_mode"] is (supported == "full")
-        raise Seen(options["argument_spec"])
-
-    monkeypatch.setattr(module, "AnsibleModule", stop)
-    with pytest.raises(Seen) as seen:
-        module.main()
-    spec: Mapping[str, Any] = seen.value.args[0]
-    return spec
-
-
-def spec_of_action(name: str) -> Mapping[str, Any]:
-    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule(*(MagicMock() for _argument in range(6)))
-    plugin._task.async_val, plugin._task.check_mode = 0, False
-    plugin.validate_argument_spec = MagicMock(side_effect=Seen)
-    with pytest.raises(Seen):
-        plugin.run(task_vars={})
-    spec: Mapping[str, Any] = plugin.validate_argument_spec.call_args.kwargs["argument_spec"]
-    return spec
-
-
-@pytest.mark.parametrize("name", MODULES + ACTIONS)
-def test_options(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
-    documented = yaml.safe_load(module.DOCUMENTATION)
-    assert documented["module"] == name
-    if documented.get("extends_documentation_fragment"):
-        for option, shared in yaml.safe_load(drill.ModuleDocFragment.DOCUMENTATION)["options"].items():
-            documented["options"][option] = {**shared, **documented["options"].get(option, {})}
-    assert surface(documented["options"]) == surface(spec_of_action(name) if name in ACTIONS else spec_of_module(name, monkeypatch))
-    assert isinstance(yaml.safe_load(module.EXAMPLES), list)
-    assert all("description" in value and "type" in value for value in yaml.safe_load(module.RETURN).values())
-    assert set(documented["attributes"]) == {"check_mode", "diff_mode", "idempotent"}
 
 
 Run = Callable[..., dict[str, Any]]

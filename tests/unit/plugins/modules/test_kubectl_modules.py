@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.quorum.kubeadm.plugins.module_utils import kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
 
@@ -150,25 +148,3 @@ class TestProbe:
         assert "this host is no control plane" in answer["error"]
         assert (answer["pods"], answer["connections"], answer["dns"]) == ([], [], [])
         assert kube.asked == []
-
-
-class Seen(Exception):
-    """Carries the argument spec out of main()."""
-
-
-@pytest.mark.parametrize("name", ["apply_manifests", "wait_for_cluster", "pod_probe"])
-def test_the_documentation_says_what_the_code_takes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
-
-    def stop(**options: Any) -> None:
-        raise Seen(options["argument_spec"])
-
-    monkeypatch.setattr(module, "AnsibleModule", stop)
-    with pytest.raises(Seen) as seen:
-        module.main()
-
-    def surface(options: Mapping[str, Any], nested: str) -> dict[str, Any]:
-        fields = ("type", "elements", "required", "default", "choices")
-        return {key: ([option.get(field) for field in fields], surface(option.get(nested, {}), nested)) for key, option in options.items()}
-
-    assert surface(seen.value.args[0], "options") == surface(yaml.safe_load(module.DOCUMENTATION)["options"], "suboptions")

@@ -5,55 +5,17 @@
 
 from __future__ import annotations
 
-import datetime
 import http.server
-import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-NOW = datetime.datetime.now(datetime.timezone.utc)
-
-
-class Authority(NamedTuple):
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def certificate(subject: str, key: ec.EllipticCurvePrivateKey, issuer: Authority | None, names: list[x509.GeneralName], days: int) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer.certificate.subject if issuer else name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - datetime.timedelta(days=2))
-        .not_valid_after(NOW + datetime.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.sign(issuer.key if issuer else key, hashes.SHA256())
-
-
-def authority(name: str) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return Authority(key, certificate(name, key, None, [], 10))
-
+from .authority import authority, served
 
 OURS, ANOTHER = authority("ours"), authority("another")
 
@@ -77,13 +39,7 @@ def server_factory(tmp_path: Path) -> Iterator[Serve]:
     servers: list[http.server.HTTPServer] = []
 
     def start(names: list[str], days: int = 1) -> int:
-        key = ec.generate_private_key(ec.SECP256R1())
-        general: list[x509.GeneralName] = [
-            x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
-        ]
-        chain = certificate("server", key, OURS, general, days).public_bytes(serialization.Encoding.PEM)
-        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (tmp_path / "server.pem").write_bytes(private + chain)
+        (tmp_path / "server.pem").write_text(served("server", OURS, names, days))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tmp_path / "server.pem")
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)

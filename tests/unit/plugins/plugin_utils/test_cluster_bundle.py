@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,16 +13,7 @@ import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_bundle import faults, needed
 
-
-def archive(name: str) -> bytes:
-    """An image archive of OCI's layout, without layers."""
-    index = json.dumps({"manifests": [{"digest": "sha256:0", "annotations": {"io.containerd.image.name": name}}]}).encode()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        member = tarfile.TarInfo("index.json")
-        member.size = len(index)
-        tar.addfile(member, io.BytesIO(index))
-    return buffer.getvalue()
+from ...samples import image_archive
 
 
 def write_sums(bundle: Path) -> None:
@@ -38,7 +26,7 @@ def write_sums(bundle: Path) -> None:
 def fixture_bundle(tmp_path: Path) -> Path:
     for path in (*needed(kubernetes=True, containerd=True), "images/podnet.tar", "manifests/podnet.yaml", "bundle.json"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(archive(f"registry.k8s.io/{Path(path).stem}:v1.37.2") if path.startswith("images/") else path.encode())
+        (tmp_path / path).write_bytes(image_archive(f"registry.k8s.io/{Path(path).stem}:v1.37.2") if path.startswith("images/") else path.encode())
     write_sums(tmp_path)
     return tmp_path
 

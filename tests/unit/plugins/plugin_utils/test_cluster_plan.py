@@ -22,6 +22,8 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import PROCEDURES
 
+from ...samples import clean_machine
+
 OURS, OTHERS = (f"sha256:{digit * 64}" for digit in "ab")
 ADDRESSES = {
     "cp1": "198.18.64.11",
@@ -44,30 +46,7 @@ INPUTS: dict[str, Any] = {
 
 
 def node(host: str, **differs: Any) -> dict[str, Any]:
-    """What node_info tells of a machine that has nothing of Kubernetes."""
-    return {
-        "system": {"id": "debian", "version_id": "12", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": "x86_64"},
-        "hostname": host,
-        "interfaces": [
-            {"name": "lo", "addresses": [{"address": "127.0.0.1", "prefix": 8}, {"address": "::1", "prefix": 128}]},
-            {"name": "eth0", "addresses": [{"address": ADDRESSES[host], "prefix": 24}]},
-        ],
-        "default_address": ADDRESSES[host],
-        "default_interface": "eth0",
-        "listening": [{"port": 22, "address": "0.0.0.0", "process": None}],
-        "containerd": {"version": None, "candidate": None},
-        "kubelet": {"version": None},
-        "kubeadm": {"version": None},
-        "state": "clean",
-        "ca_hash": None,
-        "ca_certificate": None,
-        "endpoint": None,
-        "node_name": None,
-        "api_ready": False,
-        "api_problem": None,
-        "resolved": None,
-        **differs,
-    }
+    return clean_machine(host, ADDRESSES[host], **differs)
 
 
 def control_plane(host: str, **differs: Any) -> dict[str, Any]:
