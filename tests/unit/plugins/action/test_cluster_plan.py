@@ -32,7 +32,15 @@ PLAYBOOK = """
       quorum.kubeadm.cluster_plan:
         found_elsewhere: "{{ found_elsewhere | default([]) }}"
       run_once: true
+      ignore_errors: true
       register: planned
+    - name: Keep what came of it
+      ansible.builtin.copy:
+        content: "{{ planned | to_json }}"
+        dest: "{{ playbook_dir }}/planned.json"
+      delegate_to: localhost
+      run_once: true
+      check_mode: false
 """
 
 
@@ -66,7 +74,6 @@ class Site:
             **os.environ,
             "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
             "ANSIBLE_NOCOLOR": "1",
         }
         (directory / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
@@ -80,10 +87,8 @@ class Site:
 
     def plan(self, inventory: dict[str, Any], *arguments: str) -> dict[str, Any]:
         (self.directory / "hosts.yml").write_text(yaml.dump(inventory, Dumper=Dumper), encoding="utf-8")
-        output = self.ansible("ansible-playbook", "-i", "hosts.yml", "play.yml", *arguments)
-        self.output = output
-        task = json.loads(output[f"\n{output}".index("\n{\n") :])["plays"][0]["tasks"][0]
-        result: dict[str, Any] = next(iter(task["hosts"].values()))
+        self.output = self.ansible("ansible-playbook", "-i", "hosts.yml", "play.yml", *arguments)
+        result: dict[str, Any] = json.loads((self.directory / "planned.json").read_text(encoding="utf-8"))
         return result
 
 

@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible.release import __version__
+
+# From ansible-core 2.21 on, what a module was called with is in its result only when it is told so; before, it does not know the word.
+SHOWS_ARGUMENTS = {"_ansible_inject_invocation": True} if tuple(map(int, __version__.split(".")[:2])) >= (2, 21) else {}
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "node"
 PIN = "sha256:1428bdb174c5554a24f7c98fa30f25066859370d868ce873809d0fcca3462d64"
@@ -61,7 +65,7 @@ def module_runner(capsys: pytest.CaptureFixture[str]) -> RunModule:
 
     def run(name: str, /, check_mode: bool = False, **arguments: Any) -> dict[str, Any]:
         module = importlib.import_module(f"ansible_collections.quorum.kubeadm.plugins.modules.{name}")
-        with patch_module_args({**arguments, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
+        with patch_module_args({**arguments, **SHOWS_ARGUMENTS, "_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
             module.main()
         printed: dict[str, Any] = json.loads(capsys.readouterr().out)
         return printed
