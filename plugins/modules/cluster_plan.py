@@ -88,7 +88,7 @@ plan:
       type: dict
     endpoint:
       description:
-        - Where the cluster is reached, C(type), C(name), C(address), C(port) and C(host_port), the name and the port; C(balanced), whether a
+        - What follows from the type of the endpoint, C(port), C(host_port), the name and the port, C(balanced), whether a
           balancer that is not ours stands before it, C(floating), whether one of the proxies has that address at
           a time, and C(mover), what moves it between them, V(keepalived) or nothing.
       type: dict

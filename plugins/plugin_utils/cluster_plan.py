@@ -33,11 +33,8 @@ PAUSE_TAGS = {35: "3.10.1", 36: "3.10.2", 37: "3.10.2"}
 
 
 class Endpoint(TypedDict):
-    """Where the cluster is reached."""
+    """What follows from the type of the endpoint."""
 
-    type: str
-    name: str
-    address: str
     port: int
     host_port: str
     balanced: bool
@@ -334,9 +331,6 @@ def make_plan(request: Request) -> Plan:
     return Plan(
         inputs=without_secrets(inputs),
         endpoint=Endpoint(
-            type=inputs.endpoint_type,
-            name=inputs.endpoint_name,
-            address=inputs.endpoint_address,
             port=situation.endpoint_port,
             host_port=situation.endpoint_host_port,
             balanced=situation.endpoint_type.balanced,

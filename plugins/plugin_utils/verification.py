@@ -192,7 +192,7 @@ def _proxies(evidence: Evidence) -> Iterator[Check]:
 def _vip(evidence: Evidence) -> Iterator[Check]:
     if not evidence.plan["endpoint"]["floating"]:
         return
-    address = evidence.plan["endpoint"]["address"]
+    address = evidence.plan["inputs"]["endpoint_address"]
     active = [host for host, proxy in evidence.proxies.items() if proxy["holds_vip"]]
     problems = []
     if not active:
@@ -233,7 +233,7 @@ def _balancer(evidence: Evidence) -> Iterator[Check]:
 
 
 def _name(evidence: Evidence) -> Iterator[Check]:
-    name = evidence.plan["endpoint"]["name"]
+    name = evidence.plan["inputs"]["endpoint_name"]
     resolved = {host: evidence.found[host]["resolved"] for host in evidence.plan["nodes"] if host in evidence.found and evidence.found[host].get("resolved")}
     problems, lines = [], {}
     for host, means in resolved.items():

@@ -123,7 +123,7 @@ def test_in_check_mode(site: Site) -> None:
     plan = result["plan"]
     assert result["changed"] is False
     assert plan["primary"] == "cp1" and plan["joining"] == ["cp2", "cp3", "w1"]
-    assert plan["endpoint"]["address"] == "198.18.64.10"
+    assert plan["inputs"]["endpoint_address"] == "198.18.64.10"
     assert [planned["address"] for planned in plan["nodes"].values()] == list(ADDRESSES.values())
     assert plan["kubeadm"]["kube_proxy_configuration"] == {"mode": "nftables"}
     assert "not-for-print" not in site.output

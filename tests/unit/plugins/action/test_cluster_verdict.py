@@ -14,7 +14,8 @@ from .conftest import run_action
 
 PLAN: dict[str, Any] = {
     "primary": "cp1",
-    "endpoint": {"type": "vip", "name": "api.lab.test", "address": "198.18.64.10", "host_port": "api.lab.test:16443", "floating": True, "mover": "keepalived"},
+    "inputs": {"endpoint_name": "api.lab.test", "endpoint_address": "198.18.64.10"},
+    "endpoint": {"host_port": "api.lab.test:16443", "floating": True, "mover": "keepalived"},
     "nodes": {"cp1": {"name": "cp1", "control_plane": True}},
     "proxies": {"cp1": {}},
     "backends": [{"name": "cp1", "address": "198.18.64.11", "port": 6443}],

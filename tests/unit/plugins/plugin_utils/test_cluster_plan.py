@@ -138,9 +138,6 @@ def test_a_new_cluster() -> None:
     assert made["joining"] == ["cp2", "cp3", "w1", "w2", "w3"]
     assert made["joining_control_planes"] == ["cp2", "cp3"] and made["joining_workers"] == ["w1", "w2", "w3"]
     assert made["endpoint"] == {
-        "type": "vip",
-        "name": "api.lab.test",
-        "address": "198.18.64.10",
         "port": 16443,
         "host_port": "api.lab.test:16443",
         "balanced": False,

@@ -39,10 +39,8 @@ def healthy() -> World:
     return World(
         plan={
             "primary": "cp1",
+            "inputs": {"endpoint_name": "api.lab.test", "endpoint_address": "198.18.64.10"},
             "endpoint": {
-                "type": "vip",
-                "name": "api.lab.test",
-                "address": "198.18.64.10",
                 "port": 16443,
                 "host_port": "api.lab.test:16443",
                 "floating": True,
@@ -314,7 +312,7 @@ def test_pods_that_could_not_be_made_are_told_once() -> None:
 
 def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
     world = healthy()
-    world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "type": "external", "floating": False, "mover": ""})
+    world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "floating": False, "mover": ""})
     world.proxies.clear()
     assert [check.name for check in world.verdict()] == NAMES[:6] + NAMES[9:]
 
