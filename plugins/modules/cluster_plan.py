@@ -131,10 +131,17 @@ plan:
       description: The workers that have to join.
       type: list
       elements: str
-    awaited:
-      description: The nodes of this run, by their names in the cluster.
+    present:
+      description: The nodes of this run that belong to the cluster already, by their names in it.
       type: list
       elements: str
+    awaited:
+      description: All nodes of this run, by their names in the cluster.
+      type: list
+      elements: str
+    revoke:
+      description: Whether join credentials have to be taken back, those of this run or those that a killed one left.
+      type: bool
     nodes:
       description:
         - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(interface), C(control_plane), C(step) (V(none), V(init), V(join)

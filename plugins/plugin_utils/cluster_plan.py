@@ -26,7 +26,8 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import pri
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import url_host
+from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import revocable
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, url_host
 
 # PauseVersion in cmd/kubeadm/app/constants/constants.go of k8s.io/kubernetes v1.35.4, v1.36.3 and v1.37.2, by minor.
 PAUSE_TAGS = {35: "3.10.1", 36: "3.10.2", 37: "3.10.2"}
@@ -148,7 +149,9 @@ class Plan(TypedDict):
     joining: list[str]
     joining_control_planes: list[str]
     joining_workers: list[str]
+    present: list[str]
     awaited: list[str]
+    revoke: bool
     nodes: dict[str, PlannedNode]
     proxies: dict[str, Proxy]
     proxy_ports: ProxyPorts
@@ -206,6 +209,14 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
         patches=patches,
         join_configuration=kubeadm_documents.join_configuration(host, situation, bool(patches)),
     )
+
+
+def _has_to_revoke(situation: Situation) -> bool:
+    """Tell whether join credentials have to be taken back: those of this run, or those that a killed one left."""
+    living, course = situation.request.cluster, situation.course
+    if living is None or course.initialise or any(step in ("join", "rejoin") for step in course.steps.values()):
+        return True
+    return bool(revocable(living["bootstrap_tokens"])) or living["certificates_uploaded"]
 
 
 def _balancer(situation: Situation) -> Balancer:
@@ -347,7 +358,9 @@ def make_plan(request: Request) -> Plan:
         joining=joining,
         joining_control_planes=[host for host in joining if nodes[host]["control_plane"]],
         joining_workers=[host for host in joining if not nodes[host]["control_plane"]],
+        present=[host.name for host in situation.nodes if host.in_run and host.state in MEMBER_STATES],
         awaited=[host.name for host in situation.nodes if host.in_run],
+        revoke=_has_to_revoke(situation),
         nodes=nodes,
         proxies=_proxies(situation),
         proxy_ports=ProxyPorts(monitor=ports.MONITOR, etcd=ports.ETCD_HEALTH, statistics=ports.STATISTICS),

@@ -89,7 +89,10 @@ CLUSTER: dict[str, Any] = {
     "service_subnets": ["10.96.0.0/12"],
     "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in SIX],
     "etcd_members": [{"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True} for host in CONTROL_PLANES],
+    "bootstrap_tokens": [],
+    "certificates_uploaded": False,
 }
+TOKEN = {"id": "abcdef", "description": "", "expires": None, "ours": False}
 
 
 def request(
@@ -250,6 +253,24 @@ def test_who_has_the_endpoints_name_already(hosts_file: list[str], stale: list[s
     resolved = {"addresses": hosts_file, "hosts_file": hosts_file, "stale_copies": stale}
     made = plan(found={"w1": node("w1", resolved=resolved)})
     assert {host: planned["endpoint_named"] for host, planned in made["nodes"].items()} == {**dict.fromkeys(SIX, False), "w1": named}
+
+
+@pytest.mark.parametrize(
+    ("left", "revoke"),
+    [
+        ({}, False),
+        ({"bootstrap_tokens": [TOKEN]}, False),
+        ({"bootstrap_tokens": [TOKEN, {**TOKEN, "ours": True}]}, True),
+        ({"certificates_uploaded": True}, True),
+    ],
+)
+def test_join_credentials_that_were_left(left: dict[str, Any], revoke: bool) -> None:
+    """What a killed run left is taken back by the next, and a run that lets hosts join takes back its own."""
+    made = plan(found=living(), cluster={**CLUSTER, **left})
+    assert (made["revoke"], made["present"]) == (revoke, list(SIX))
+    joins = plan(found=living("w1"), cluster=CLUSTER)
+    assert (joins["revoke"], joins["present"], joins["awaited"]) == (True, [host for host in SIX if host != "w1"], list(SIX))
+    assert (plan()["revoke"], plan()["present"]) == (True, [])
 
 
 def test_paths_on_the_controller_are_resolved_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
