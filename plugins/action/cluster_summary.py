@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants, context
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import summary, verify_command
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
 
 COLLECTION = str(Path(__file__).resolve().parents[2])
 
@@ -26,17 +26,13 @@ def verify_as_this_run_was_started() -> str:
     return verify_command(str((arguments.get("args") or ("",))[0]), inventories, COLLECTION, os.getcwd())
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyped
-    """Runs on the controller alone and changes nothing."""
+class ActionModule(ControllerAction):
+    """Changes nothing, so check mode is no different."""
 
-    _supports_check_mode = True
-    _requires_connection = False
-    TRANSFERS_FILES = False
+    OPTIONS = {"plan": {"type": "dict", "required": True}}
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(argument_spec={"plan": {"type": "dict", "required": True}})
+    def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         lines = summary(arguments["plan"], self._task.check_mode, verify_as_this_run_was_started())
         for line in lines:
             Display().display(line, color=constants.COLOR_OK)
-        return {**result, "changed": False, "summary": lines}
+        return {"changed": False, "summary": lines}

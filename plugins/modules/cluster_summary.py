@@ -16,16 +16,7 @@ description:
     join, and in check mode, that is one line.
   - Belongs at the end of a run in which all that was planned has succeeded.
   - Works on the controller alone, without a connection to any host, and never changes anything.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment: quorum.kubeadm.attributes.reads
 options:
   plan:
     description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.

@@ -18,7 +18,7 @@ writes_stalled
 from __future__ import annotations
 
 import statistics
-from typing import Any, Iterable, NamedTuple, Optional, Sequence, TypedDict
+from typing import Any, Iterable, Literal, NamedTuple, Optional, Sequence, TypedDict
 
 SLOW = 0.5
 # A client that wakes so late is on a machine with more to do than it can. Six nodes on two processors let it wait for 0.1 s now and then.
@@ -47,6 +47,12 @@ class Window(NamedTuple):
     name: str
     start: float
     end: float
+
+
+Count = Literal["failed", "failed_twice", "slow", "moves", "cut"]
+# Figures that have to be 0, each with what is said when it is not: of what is planned, and of what must disturb nobody.
+COSTS_NOBODY: dict[Count, str] = {"failed_twice": "{} requests failed though they were repeated", "slow": f"{{}} requests took more than {SLOW:g} s"}
+UNNOTICED: dict[Count, str] = {"failed": "{} requests failed", "moves": "the address moved {} times", "cut": "a watch was cut {} times"}
 
 
 class Figures(TypedDict):
@@ -216,23 +222,10 @@ def row(
     over = worst_stall if writes else worst
     if over > limit:
         problems.append(f"{'nothing was written for' if writes else 'an outage of'} {over:.2f} s is more than {limit:g} s")
-    if planned:
-        twice = sum(figures["failed_twice"] for figures in seen)
-        slow = sum(figures["slow"] for figures in seen)
-        if twice:
-            problems.append(f"{twice} requests failed though they were repeated")
-        if slow:
-            problems.append(f"{slow} requests took more than {SLOW:g} s")
-    if undisturbed:
-        failed = sum(figures["failed"] for figures in seen)
-        moved = sum(figures["moves"] for figures in seen)
-        cut = sum(figures["cut"] for figures in seen)
-        if failed:
-            problems.append(f"{failed} requests failed")
-        if moved:
-            problems.append(f"the address moved {moved} times")
-        if cut:
-            problems.append(f"a watch was cut {cut} times")
+    for figure, said in {**(COSTS_NOBODY if planned else {}), **(UNNOTICED if undisturbed else {})}.items():
+        total = sum(figures[figure] for figures in seen)
+        if total:
+            problems.append(said.format(total))
     return Row(
         fault=fault,
         title=title,
@@ -266,6 +259,12 @@ def doubt(rounds: Sequence[Sequence[Figures]]) -> str:
     )
 
 
+def costs(one: Row) -> tuple[str, ...]:
+    """What a fault cost beside the outage, as it is shown: requests failed and slow, the slowest, watches and writes stalled, writes lost."""
+    seconds = (f"{figure:.2f}" for figure in (one["slowest"], one["watch_stalled"], one["writes_stalled"]))
+    return (str(one["failed"]), str(one["slow"]), *seconds, str(one["lost_writes"]))
+
+
 def table(rows: Sequence[Row]) -> list[str]:
     """The rows as they are printed, seconds."""
     heads = ("", "", "computed", "median", "worst", "limit", "failed", "slow", "slowest", "watch stalled", "writes stalled", "lost")
@@ -280,12 +279,7 @@ def table(rows: Sequence[Row]) -> list[str]:
             f"{one['median']:.2f}",
             f"{one['worst']:.2f}",
             limit,
-            str(one["failed"]),
-            str(one["slow"]),
-            f"{one['slowest']:.2f}",
-            f"{one['watch_stalled']:.2f}",
-            f"{one['writes_stalled']:.2f}",
-            str(one["lost_writes"]),
+            *costs(one),
         )
 
     body = [heads, *map(cells, rows)]

@@ -9,7 +9,7 @@ import math
 from html import escape
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import Row, outage_of, requests_of, windows
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import Row, costs, outage_of, requests_of, windows
 
 WIDTH, LEFT, RIGHT = 1120, 96, 16
 TOP, PLOT, TRACK, GAP = 40, 150, 16, 8
@@ -186,12 +186,7 @@ def _line(one: Row, scale: float) -> str:
         computed,
         f"{one['median']:.2f}",
         f"<b>{one['worst']:.2f}</b>",
-        str(one["failed"]),
-        str(one["slow"]),
-        f"{one['slowest']:.2f}",
-        f"{one['watch_stalled']:.2f}",
-        f"{one['writes_stalled']:.2f}",
-        str(one["lost_writes"]),
+        *costs(one),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + f'<td class="bar">{_bar(one, scale)}</td></tr>'
 
