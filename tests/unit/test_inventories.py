@@ -158,3 +158,17 @@ def test_kubeadm_is_told_what_the_first_release_told_it(monkeypatch: pytest.Monk
     else:
         told = [kubeadm_config.join_configuration(node["join_configuration"], CREDENTIALS, node["control_plane"])]
     assert told == RELEASED[host]
+
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+SHOWN = [block for block in map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```", OPERATIONS, re.MULTILINE | re.DOTALL)) if "scrape_configs" not in block]
+
+
+@pytest.mark.parametrize("block", SHOWN, ids=lambda block: next(iter(block)))
+def test_the_examples_of_the_operations_are_accepted(block: dict[str, Any]) -> None:
+    (given,) = block["workers"]["hosts"].values() if "workers" in block else [block]
+    make_plan(request("onprem", cluster_statistics_password="s3cret", **{name: value for name, value in given.items() if name.startswith(PREFIX)}))
+
+
+def test_the_operations_have_examples() -> None:
+    assert len(SHOWN) == 2
