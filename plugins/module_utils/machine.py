@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 import socket
-from typing import Iterable, TypedDict
+from typing import Iterable, Literal, TypedDict
 
 
 class InterfaceAddress(TypedDict):
@@ -39,7 +39,9 @@ class System(TypedDict):
 
     id: str
     version_id: str
+    codename: str
     name: str
+    packages: Literal["deb", "rpm", ""]
     architecture: str
 
 
@@ -53,9 +55,18 @@ def parse_os_release(text: str, architecture: str) -> System:
     return System(
         id=values.get("ID", "linux"),
         version_id=values.get("VERSION_ID", ""),
+        codename=values.get("VERSION_CODENAME", ""),
         name=values.get("PRETTY_NAME", values.get("NAME", "")),
+        packages=_packages({values.get("ID", ""), *values.get("ID_LIKE", "").split()}),
         architecture=architecture,
     )
+
+
+def _packages(kin: set[str]) -> Literal["deb", "rpm", ""]:
+    """Return how a system's programs are packed, by its own id and those that it calls alike (os-release(5), ID_LIKE)."""
+    if "debian" in kin:
+        return "deb"
+    return "rpm" if kin & {"rhel", "fedora"} else ""
 
 
 def parse_addresses(text: str) -> list[Interface]:

@@ -47,9 +47,11 @@ node:
   type: dict
   contains:
     system:
-      description: The operating system - C(id) and C(version_id) of C(/etc/os-release), its C(name), and the C(architecture).
+      description:
+        - The operating system - C(id), C(version_id) and C(codename) of C(/etc/os-release), its C(name), how its C(packages) are made,
+          V(deb), V(rpm) or empty where that is not known, and the C(architecture).
       type: dict
-      sample: {id: debian, version_id: "12", name: Debian GNU/Linux 12 (bookworm), architecture: x86_64}
+      sample: {id: debian, version_id: "12", codename: bookworm, name: Debian GNU/Linux 12 (bookworm), packages: deb, architecture: x86_64}
     hostname:
       description: The host's name.
       type: str

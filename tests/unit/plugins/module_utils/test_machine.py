@@ -19,17 +19,21 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "node"
     ("text", "expected"),
     [
         (
-            'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nVERSION="12 (bookworm)"\nID=debian\n',
-            ("debian", "12", "Debian GNU/Linux 12 (bookworm)"),
+            'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nID=debian\n',
+            ("debian", "12", "bookworm", "Debian GNU/Linux 12 (bookworm)", "deb"),
         ),
-        ("NAME='AlmaLinux'\nID='almalinux'\nID_LIKE=\"rhel fedora\"\nVERSION_ID='10.1'\n", ("almalinux", "10.1", "AlmaLinux")),
-        ('# a comment\nID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.3 LTS"\n\n', ("ubuntu", "24.04", "Ubuntu 24.04.3 LTS")),
-        ("", ("linux", "", "")),
+        ("NAME='AlmaLinux'\nID='almalinux'\nID_LIKE=\"rhel fedora\"\nVERSION_ID='10.1'\n", ("almalinux", "10.1", "", "AlmaLinux", "rpm")),
+        (
+            '# a comment\nID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\nPRETTY_NAME="Ubuntu 24.04.3 LTS"\n\n',
+            ("ubuntu", "24.04", "noble", "Ubuntu 24.04.3 LTS", "deb"),
+        ),
+        ('ID=arch\nPRETTY_NAME="Arch Linux"\n', ("arch", "", "", "Arch Linux", "")),
+        ("", ("linux", "", "", "", "")),
     ],
 )
-def test_os_release(text: str, expected: tuple[str, str, str]) -> None:
+def test_os_release(text: str, expected: tuple[str, ...]) -> None:
     system = machine.parse_os_release(text, "x86_64")
-    assert (system["id"], system["version_id"], system["name"]) == expected
+    assert (system["id"], system["version_id"], system["codename"], system["name"], system["packages"]) == expected
     assert system["architecture"] == "x86_64"
 
 

@@ -57,7 +57,7 @@ def captured(root: Path) -> Path:
 
 def a_machine(root: Path) -> Path:
     for path, content in {
-        "etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+        "etc/os-release": 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
         "proc/meminfo": "MemTotal:       24684432 kB\n",
         "proc/swaps": "Filename Type Size Used Priority\n",
         "proc/net/tcp": (FIXTURES / "proc_net_tcp").read_text(),
@@ -91,7 +91,14 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"port": 10250, "address": "::", "process": None} in found["listening"]
     assert [one["port"] for one in found.pop("listening")] == [22, 22, 2379, 2379, 2380, 2381, 6443, 10248, 10249, 10250, 10256, 10257, 10259, 34089, 43645]
     assert found == {
-        "system": {"id": "debian", "version_id": "12", "name": "Debian GNU/Linux 12 (bookworm)", "architecture": os.uname().machine},
+        "system": {
+            "id": "debian",
+            "version_id": "12",
+            "codename": "bookworm",
+            "name": "Debian GNU/Linux 12 (bookworm)",
+            "packages": "deb",
+            "architecture": os.uname().machine,
+        },
         "hostname": socket.gethostname(),
         "kernel": os.uname().release,
         "memory_mb": 24105,
