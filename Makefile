@@ -5,7 +5,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill clean test lint unit molecule bench setup build files
+.PHONY: help demo drill clean test lint unit molecule bench setup build files tables
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,3 +44,7 @@ build: setup ## The collection as a Galaxy artifact, in dist/
 files: build ## Write tests/tarball.txt, the list of what may leave the clone, from what is here
 	tar -tzf dist/quorum-kubeadm-$$(sed -n 's/^version: //p' galaxy.yml).tar.gz | grep -v '/$$' | LC_ALL=C sort > tests/tarball.txt
 	git diff --stat -- tests/tarball.txt
+
+tables: setup ## Write docs/inputs.md and the tables of the roles' READMEs from what they describe
+	python tests/role_tables.py
+	PYTHONPATH=collections python -m ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs > docs/inputs.md

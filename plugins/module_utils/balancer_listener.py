@@ -212,7 +212,7 @@ def stop(files: Files = Files()) -> dict[str, Any] | None:
     return report
 
 
-def holder(port: int, proc: Path = Path("/proc")) -> str | None:
+def listening_process(port: int, proc: Path = Path("/proc")) -> str | None:
     """Return who listens at a port, for people; None when nobody does."""
     inodes = set()
     for table in ("tcp", "tcp6"):

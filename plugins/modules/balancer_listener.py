@@ -121,13 +121,20 @@ from typing import Any  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer import greeting  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer_listener import bind, holder, launch, running, stop, server_context  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer_listener import (  # noqa: E402
+    bind,
+    launch,
+    listening_process,
+    running,
+    server_context,
+    stop,
+)
 
 
 def taken(port: int) -> str:
     """Why the port cannot be had."""
     return (
-        f"port {port} is taken by {holder(port) or 'another process'}: a listener can stand in for an API server only where none is. "
+        f"port {port} is taken by {listening_process(port) or 'another process'}: a listener can stand in for an API server only where none is. "
         f"Stop what listens there, or test the living cluster without listeners"
     )
 
@@ -136,7 +143,7 @@ def present(module: AnsibleModule, parameters: dict[str, Any]) -> dict[str, Any]
     """Listen, in the place of one that was left."""
     left = running() is not None
     if module.check_mode:
-        if not left and holder(parameters["port"]):
+        if not left and listening_process(parameters["port"]):
             module.fail_json(msg=taken(parameters["port"]))
         return {"changed": True, "mark": "", "pid": 0, "replaced": left, "msg": f"would listen at port {parameters['port']}"}
     try:

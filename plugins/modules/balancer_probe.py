@@ -61,7 +61,7 @@ options:
     default: ""
   ca_certificate:
     description:
-      - The certificate authority of a living cluster, PEM.
+      - The CA of a living cluster, PEM.
     type: str
     default: ""
   wait:
@@ -185,7 +185,7 @@ class Target(NamedTuple):
     timeout: float
 
     def context(self, verify: bool) -> ssl.SSLContext:
-        """Return a context that verifies by the authority alone: balancer and backends have other names."""
+        """Return a context that verifies by the CA alone: balancer and backends have other names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         if verify:
@@ -234,7 +234,7 @@ def connect(address: str, target: Target, verify: bool) -> Outcome:
         try:
             with target.context(verify).wrap_socket(plain, server_hostname=target.name) as server:
                 if target.authority and not verify:
-                    return Outcome("stranger", detail=f"a TLS server that the cluster's authority has not certified, with a certificate for {subject(server)}")
+                    return Outcome("stranger", detail=f"a TLS server that the cluster's CA has not certified, with a certificate for {subject(server)}")
                 return ask(server, target)
         except ssl.SSLCertVerificationError:
             # Who it was can be told by a connection that does not verify alone.

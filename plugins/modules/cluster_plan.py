@@ -94,7 +94,7 @@ plan:
       type: dict
     balancer:
       description:
-        - How that balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(listen) (whether nothing serves yet), C(needs_hairpin),
+        - How that load balancer is tested, C(test) (V(fail), V(warn) or V(skip)), C(listen) (whether nothing serves yet), C(needs_hairpin),
           C(subject), the inputs to name when it fails,
           C(addresses) where it is, and the C(backends) it has to reach.
       type: dict

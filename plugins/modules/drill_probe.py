@@ -12,7 +12,7 @@ short_description: Measure a cluster's endpoint from this host, in the backgroun
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
-  - Opens new TLS connections to the endpoint all the time, verified by the cluster's authority, and reads C(/readyz) and an object over each.
+  - Opens new TLS connections to the endpoint all the time, verified by the cluster's CA, and reads C(/readyz) and an object over each.
     Writes to a ConfigMap of its own, reads back at the end what was written, and holds a watch on it.
   - O(state=present) starts it and returns when all of that works. O(state=absent) ends it, reads the object back, removes it, and returns what
     was recorded. It ends by itself after O(seconds).
@@ -44,7 +44,7 @@ options:
     description: The endpoint's name, for which its certificate must be.
     type: str
   ca_certificate:
-    description: The cluster's authority, PEM.
+    description: The cluster's CA, PEM.
     type: str
   token:
     description: A token with which ConfigMaps may be created, read, watched, patched and deleted in O(namespace).

@@ -74,7 +74,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Make the cluster's certificate authority
+- name: Make the cluster's CA
   quorum.kubeadm.kubeadm_init:
     phase: certificate_authority
     cluster_configuration: &cluster

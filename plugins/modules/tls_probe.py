@@ -12,7 +12,7 @@ short_description: Ask a TLS server for a page, and who it is
 version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
-  - Connects from this host, verifies the server's certificate against one certificate authority and a name, and gets a page.
+  - Connects from this host, verifies the server's certificate against one CA and a name, and gets a page.
   - A server that cannot be reached, or is not who it should be, is a result and no failure.
   - C(ansible.builtin.uri) tells neither the names in the certificate nor what of all this went wrong.
 extends_documentation_fragment: quorum.kubeadm.attributes.reads
@@ -29,7 +29,7 @@ options:
     default: 6443
   ca_certificate:
     description:
-      - The certificate authority that must have signed the certificate, PEM.
+      - The CA that must have signed the certificate, PEM.
     type: str
     required: true
   server_name:
@@ -70,12 +70,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 verified:
-  description: Whether the certificate was signed by the certificate authority and is for the name.
+  description: Whether the certificate was signed by the CA and is for the name.
   returned: success
   type: bool
   sample: true
 subject_alt_names:
-  description: The names and addresses in the certificate; empty when it was not signed by the certificate authority.
+  description: The names and addresses in the certificate; empty when it was not signed by the CA.
   returned: success
   type: list
   elements: str

@@ -30,7 +30,7 @@ DEBIAN_LIKE = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04", "26.04")}
 EL, EL_MAJORS = ("rhel", "centos", "rocky", "almalinux", "ol"), ("9", "10")
 SYSTEMS = "Debian 12 or 13, Ubuntu 22.04, 24.04 or 26.04, or EL 9 or 10"
 
-# What a test of the balancer leaves listening when it is killed; the next one replaces it.
+# What a test of the load balancer leaves listening when it is killed; the next one replaces it.
 BALANCER_TEST = "quorum-listener"
 WILDCARDS = ("0.0.0.0", "::")
 # Somebody else's HAProxy cannot be told from ours, which may be there before the cluster is.
@@ -210,10 +210,10 @@ def _endpoint_address(situation: Situation) -> Iterator[Problem]:
         yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, a free one in the network of the proxies")
     elif inputs.endpoint_name and not inputs.endpoint_address:
         silent = [host for host in situation.nodes if host.in_run and host.found and host.found["resolved"] and not host.found["resolved"]["addresses"]]
-        # A control plane behind a balancer has a line of its own; those without one need DNS.
+        # A control plane behind a load balancer has a line of its own; those without one need DNS.
         lost = [host.host for host in silent if address == "unused" or not host.control_plane or situation.course.initialise]
         if situation.endpoint_type.balanced and lost:
-            write = "write the name that the balancer has in DNS" + (", or its address into cluster_endpoint_address" if address == "optional" else "")
+            write = "write the name that the load balancer has in DNS" + (", or its address into cluster_endpoint_address" if address == "optional" else "")
             yield Problem("cluster_endpoint_name", f"{inputs.endpoint_name} resolves to no address on {listed(lost)}", write)
 
 
@@ -223,7 +223,7 @@ def check_balancer(situation: Situation) -> Iterator[Problem]:
         return
     taken = [host.host for host in situation.hosts.values() if host.address == vip or any(vip == address for _name, address, _network in host.networks())]
     if taken:
-        yield Problem("cluster_endpoint_address", f"{vip} is the address of {listed(taken)}", "write the address of the balancer")
+        yield Problem("cluster_endpoint_address", f"{vip} is the address of {listed(taken)}", "write the address of the load balancer")
 
 
 def check_proxies(situation: Situation) -> Iterator[Problem]:

@@ -48,9 +48,9 @@ class EndpointType:
     mover: Mover
     """Who moves it between them; empty: nobody, it does not float."""
     balanced: bool
-    """Whether a balancer that is not ours stands before the API servers, to be tested before it is needed."""
+    """Whether a load balancer that is not ours stands before the API servers, to be tested before it is needed."""
     needs_hairpin: bool
-    """Whether a control plane, too, comes to itself through that balancer."""
+    """Whether a control plane, too, comes to itself through that load balancer."""
     check_interval: int
     """Milliseconds between two checks of an API server by each of our HAProxies, of which there may be one on every node; 0: there is none."""
     proxy_address: str
@@ -72,7 +72,7 @@ def _nobody(groups: Groups) -> Sequence[str]:
 
 
 def _behind_the_balancer(view: View) -> str:
-    """A balancer may be unable to bring a backend's packets back to it, so no control plane depends on it.
+    """A load balancer may be unable to bring a backend's packets back to it, so no control plane depends on it.
 
     One that is still to join goes to the first, since it has no API server of its own (kubeadm#2271).
     """
@@ -125,7 +125,7 @@ ENDPOINT_TYPES: dict[str, EndpointType] = {
         resolves_to=lambda view: "127.0.0.1",
     ),
     "external": EndpointType(
-        meaning="a name and a balancer that somebody else keeps",
+        meaning="a name and a load balancer that somebody else keeps",
         port=ports.API_SERVER,
         address="unused",
         floating=False,

@@ -305,7 +305,7 @@ class ClusterInputs:
     )
     endpoint_address: str = option(
         "",
-        "Address of the endpoint. With `vip`, a free address in the network of the proxies; with `load_balancer`, the balancer's, "
+        "Address of the endpoint. With `vip`, a free address in the network of the proxies; with `load_balancer`, the load balancer's, "
         "or nothing when `cluster_endpoint_name` is its name in DNS; with the others, nothing.",
         check=_address,
     )
@@ -314,11 +314,11 @@ class ClusterInputs:
     )
     balancer_test: str = option(
         "fail",
-        "What a balancer that does not reach every control plane does to a run, before anything on any host is changed: `fail` stops it, "
+        "What a load balancer that does not reach every control plane does to a run, before anything on any host is changed: `fail` stops it, "
         "`warn` only says so, `skip` does not test.",
         choices=("fail", "warn", "skip"),
     )
-    balancer_wait: int = option(180, "Seconds that the balancer may take to find a control plane healthy.", check=_positive)
+    balancer_wait: int = option(180, "Seconds that the load balancer may take to find a control plane healthy.", check=_positive)
     failover_budget: float = option(
         1.0,
         "Seconds that any single fault of a `vip` may cost. Timings that can cost more, as `docs/failover.md` computes it, are refused.",
@@ -422,7 +422,7 @@ class ClusterInputs:
         check=_certificate_and_key,
     )
     vrrp_advert_interval: int = option(
-        100, "Milliseconds between two adverts of keepalived; a holder that vanished is replaced after somewhat more than three.", check=_advert
+        100, "Milliseconds between two advertisements of keepalived; an active router that vanished is replaced after somewhat more than three.", check=_advert
     )
     vrrp_router_id: int | None = option(
         None,

@@ -317,7 +317,7 @@ class Situation:
 
     @property
     def balancer_addresses(self) -> list[Address]:
-        """Where the balancer is: as the user says, or as DNS tells hosts whose own /etc/hosts does not say otherwise."""
+        """Where the load balancer is: as the user says, or as DNS tells hosts whose own /etc/hosts does not say otherwise."""
         if self.endpoint_address is not None:
             return [self.endpoint_address]
         known = [host.found["resolved"] for host in self.nodes if host.found and host.found["resolved"]]

@@ -44,7 +44,7 @@ class Endpoint(TypedDict):
 
 
 class Balancer(TypedDict):
-    """How a balancer that is not ours is tested; `skip` where there is none."""
+    """How a load balancer that is not ours is tested; `skip` where there is none."""
 
     test: str
     listen: bool

@@ -43,7 +43,7 @@ class Evidence(NamedTuple):
     pods: Mapping[str, Any] | None
     """What `pod_probe` returned; None when it was not run."""
     balancer: Mapping[str, Any] | None = None
-    """What `balancer_verdict` returned; None where no balancer is tested."""
+    """What `balancer_verdict` returned; None where no load balancer is tested."""
 
     @property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -227,7 +227,11 @@ def _balancer(evidence: Evidence) -> Iterator[Check]:
     hairpins: dict[str, list[str]] = {}
     for backend in evidence.balancer["backends"]:
         hairpins.setdefault(backend["hairpin"], []).append(backend["name"])
-    said = {"yes": "can reach themselves through it", "no": "cannot reach themselves through it, and need not", "unknown": "may or may not reach themselves through it"}
+    said = {
+        "yes": "can reach themselves through it",
+        "no": "cannot reach themselves through it, and need not",
+        "unknown": "may or may not reach themselves through it",
+    }
     fine = "; ".join(f"{_listed(names)} {said[kind]}" for kind, names in hairpins.items())
     yield Check("The load balancer reaches every API server", evidence.balancer["reached"], fine if evidence.balancer["reached"] else evidence.balancer["msg"])
 

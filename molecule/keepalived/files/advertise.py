@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Claim a virtual IP address as nobody may: adverts of VRRP version 3 with the priority of an owner, 255 (RFC 5798, 5.2.4).
+"""Claim a virtual IP address as nobody may: advertisements of VRRP version 3 with the priority of an owner, 255 (RFC 5798, 5.2.4).
 
 usage: advertise.py ROUTER_ID ADDRESS SECONDS DESTINATION...
 
@@ -21,7 +21,7 @@ def checksum(data: bytes) -> int:
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def advert(router_id: int, address: str, source: str, destination: str) -> bytes:
+def advertisement(router_id: int, address: str, source: str, destination: str) -> bytes:
     """Version 3, type advertisement; one address, every 10 hundredths of a second."""
 
     def packet(check: int) -> bytes:
@@ -39,7 +39,7 @@ def main() -> None:
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
         sender.connect((destination, 0))
-        senders.append((sender, advert(router_id, address, sender.getsockname()[0], destination)))
+        senders.append((sender, advertisement(router_id, address, sender.getsockname()[0], destination)))
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for sender, packet in senders:

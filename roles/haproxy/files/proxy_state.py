@@ -6,11 +6,11 @@ usage: proxy-state SOCKET MONITOR_PORT [FILE SETTLING_SECONDS [ADDRESS]]
 SOCKET is HAProxy's. It finds out itself which servers are not usable (usable_api_servers in haproxy.cfg), but can shut only connections that
 came by the same backend, and does not see whether there is another server for them. FILE is the one that keepalived watches:
 
-   1   serves, this host has ADDRESS, and has reached most API servers for SETTLING_SECONDS: nobody else is to take it, whatever his priority. A
-       holder that was cut off, and reached its own server alone, does not say so, and leaves the address to the new holder when it is back
+   1   serves, this host has ADDRESS, and has reached most API servers for SETTLING_SECONDS: nobody else is to take it, whatever its priority. An
+       active router that was cut off, and reached its own server alone, does not say so, and leaves the address to the new one when it is back
    0   serves: has had a healthy API server for SETTLING_SECONDS
   -1   runs, but has no healthy API server, or not for long: any proxy that serves is better. Where most hosts answer, it said 0 or 1 for two seconds
-       more: while another host booted, all checks of a holder were late for half a second, and to move the address cost more than to wait
+       more: while another host booted, all checks of an active router were late for half a second, and to move the address cost more than to wait
 -254   does not answer: the address must go
 
 Others may write there too (proxy-leaves does when HAProxy stops); what they wrote stands until HAProxy has shown for SETTLING_SECONDS
@@ -77,7 +77,7 @@ class Server(NamedTuple):
     """An API server as HAProxy finds it."""
 
     reached: bool
-    """Its host answers, and the API server may hang or be late: while another host booted, a holder whose checks were late for half a second once
+    """Its host answers, and the API server may hang or be late: while another host booted, an active router whose checks were late for half a second once
     took itself for cut off, and gave the address away."""
     useful: bool
     """It is usable, be it slow or about to stop."""
@@ -161,13 +161,13 @@ def holds(address: bytes) -> bool:
     return False
 
 
-def worth(healthy: bool | None, known: int | None, settled: bool, holder: bool) -> int:
+def worth(healthy: bool | None, known: int | None, settled: bool, active: bool) -> int:
     """Return what to tell keepalived, given what it was told last."""
     if healthy is None:
         return DEAD
     if not healthy or not (settled or known in (ACTIVE, SERVES)):
         return EMPTY
-    return ACTIVE if holder else SERVES
+    return ACTIVE if active else SERVES
 
 
 def read(path: str) -> int | None:

@@ -27,14 +27,14 @@ ADDRESS = b"\xc0\x00\x02\x0a"
 
 
 @pytest.mark.parametrize(
-    ("healthy", "known", "settled", "holder", "expected"),
+    ("healthy", "known", "settled", "active", "expected"),
     [
         (None, SERVES, True, False, DEAD),
         (None, None, False, False, DEAD),
         (None, ACTIVE, True, True, DEAD),
         (False, SERVES, True, False, EMPTY),
         (False, DEAD, False, False, EMPTY),
-        # A holder without an API server is worth no more than the others: any that has one takes the address.
+        # An active router without an API server is worth no more than the others: any that has one takes the address.
         (False, ACTIVE, True, True, EMPTY),
         (True, DEAD, False, False, EMPTY),
         (True, DEAD, True, False, SERVES),
@@ -49,8 +49,8 @@ ADDRESS = b"\xc0\x00\x02\x0a"
         (True, None, False, False, EMPTY),
     ],
 )
-def test_worth(healthy: bool | None, known: int | None, settled: bool, holder: bool, expected: int) -> None:
-    assert watcher.worth(healthy, known, settled, holder) == expected
+def test_worth(healthy: bool | None, known: int | None, settled: bool, active: bool, expected: int) -> None:
+    assert watcher.worth(healthy, known, settled, active) == expected
 
 
 class End(Exception):

@@ -21,7 +21,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.balancer_listener i
     Files,
     Traffic,
     bind,
-    holder,
+    listening_process,
     launch,
     running,
     stop,
@@ -170,8 +170,8 @@ def test_one_that_hangs_is_killed(start: Start, files: Files, monkeypatch: pytes
 def test_who_has_the_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mine:
         port = mine.getsockname()[1]
-        assert holder(port) == f"{Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})"
-    assert holder(port) is None
+        assert listening_process(port) == f"{Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})"
+    assert listening_process(port) is None
 
 
 def test_traffic_is_bounded() -> None:

@@ -160,7 +160,7 @@ def test_a_living_cluster_is_known_by_its_certificates(run_module: RunModule, ba
 @pytest.mark.parametrize(
     ("issuer", "address", "what"),
     [
-        (ANOTHER, "198.18.74.11", "a TLS server that the cluster's authority has not certified, with a certificate for kube-apiserver"),
+        (ANOTHER, "198.18.74.11", "a TLS server that the cluster's CA has not certified, with a certificate for kube-apiserver"),
         (OURS, "198.18.74.19", "an API server of this cluster for kubernetes, 198.18.74.19"),
     ],
 )

@@ -1049,7 +1049,7 @@ REFUSED = [
         "balancer at a node's address",
         {"inputs": {"cluster_endpoint_type": "load_balancer", "cluster_endpoint_address": "198.18.64.22"}},
         "cluster_endpoint_address",
-        "is the address of w2; write the address of the balancer",
+        "is the address of w2; write the address of the load balancer",
     ),
     (
         "balancer that no name leads to",
