@@ -227,6 +227,26 @@ def _kubeadm_fields(shape: Mapping[str, Shape]) -> Check:
 KUBEADMS_OWN = ("/etc/kubernetes/manifests", "/etc/kubernetes/pki")
 
 
+def _mirrors(value: list[dict[str, Any]]) -> Iterator[Fault]:
+    for number, mirror in enumerate(value, 1):
+        registry = mirror.get("registry")
+        if not isinstance(registry, str) or "/" in registry:
+            yield f"its entry {number} has no registry", "write its name as in images, with a port if there is one, such as registry: docker.io"
+            continue
+        endpoints = mirror.get("endpoints")
+        if not isinstance(endpoints, list) or not endpoints or not all(isinstance(one, dict) for one in endpoints):
+            yield f"{registry} has no endpoints", "write a list, such as endpoints: [{url: https://mirror.example.org}]"
+            continue
+        unknown = sorted((set(mirror) - {"registry", "endpoints", "server"}).union(*(set(one) - {"url", "override_path", "skip_verify", "ca"} for one in endpoints)))
+        if unknown:
+            yield f"{registry} has {', '.join(unknown)}", "write registry, endpoints and server; and of an endpoint url, override_path, skip_verify and ca"
+        for url in [one.get("url", "") for one in endpoints] + ([mirror["server"]] if "server" in mirror else []):
+            yield from _url(str(url))
+    registries = [mirror.get("registry") for mirror in value]
+    for registry in dict.fromkeys(one for one in registries if registries.count(one) > 1):
+        yield f"{registry} is there more than once", "write all its endpoints in one entry"
+
+
 def _files(value: list[dict[str, Any]]) -> Iterator[Fault]:
     """No message shows a content, which may be a secret."""
     for number, file in enumerate(value, 1):
@@ -371,6 +391,12 @@ class ClusterInputs:
         "https://download.docker.com/linux", "Docker's repository or a mirror of it, up to the names of the distributions.", check=_url
     )
     containerd_repository_key_url: str = option("", "The key of that repository. Not set: where Docker's layout has it.", check=_url)
+    containerd_registry_mirrors: list[dict[str, Any]] = option(
+        [],
+        "Mirrors of registries for containerd, a list of `registry`, `endpoints` (each with `url`, and where needed `override_path`, `skip_verify`, `ca`) "
+        "and `server`: what to ask when no mirror answers. Counts at the next pull.",
+        check=_mirrors,
+    )
     allow_old_containerd: bool = option(False, "Accept a containerd older than 2.0 for Kubernetes 1.36 and later, which upstream does not support.")
     restrict_oom_score_adj: bool = option(False, "Keep containerd from lowering OOM scores below its own; only where nodes are containers.")
     cgroup_driver: str = option("systemd", "Who manages control groups, for the kubelet and containerd alike.", choices=("systemd", "cgroupfs"))

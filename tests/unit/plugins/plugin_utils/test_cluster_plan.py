@@ -92,6 +92,7 @@ CLUSTER: dict[str, Any] = {
     "bootstrap_tokens": [],
     "certificates_uploaded": False,
 }
+MIRRORS, MIRROR = "cluster_containerd_registry_mirrors", {"url": "https://mirror.example.org"}
 TOKEN = {"id": "abcdef", "description": "", "expires": None, "ours": False}
 
 
@@ -740,6 +741,26 @@ REFUSED = [
     ("number for a password", {"inputs": {"cluster_statistics_password": 4711}}, "cluster_statistics_password", "is not a text"),
     ("unknown source", {"inputs": {"cluster_install_source": "binary"}}, "cluster_install_source", "write packages or bundle"),
     ("relative path", {"inputs": {"cluster_fetch_kubeconfig_to": "admin.conf"}}, "cluster_fetch_kubeconfig_to", "{{ inventory_dir }}/admin.conf"),
+    ("a mirror of nothing", {"inputs": {"cluster_containerd_registry_mirrors": [{"endpoints": [MIRROR]}]}}, MIRRORS, "its entry 1 has no registry"),
+    ("nobody mirrors", {"inputs": {"cluster_containerd_registry_mirrors": [{"registry": "docker.io"}]}}, MIRRORS, "docker.io has no endpoints"),
+    (
+        "a mirror's unknown field",
+        {"inputs": {"cluster_containerd_registry_mirrors": [{"registry": "docker.io", "endpoints": [{**MIRROR, "insecure": True}]}]}},
+        MIRRORS,
+        "docker.io has insecure",
+    ),
+    (
+        "a mirror without https",
+        {"inputs": {"cluster_containerd_registry_mirrors": [{"registry": "docker.io", "endpoints": [{"url": "mirror"}]}]}},
+        MIRRORS,
+        "'mirror' is not a URL",
+    ),
+    (
+        "a registry twice",
+        {"inputs": {"cluster_containerd_registry_mirrors": [{"registry": "docker.io", "endpoints": [MIRROR]}] * 2}},
+        MIRRORS,
+        "docker.io is there more than once",
+    ),
     ("no URL", {"inputs": {"cluster_repository_url": "mirror.example.org"}}, "cluster_repository_url", "https://"),
     ("address of a node", {"hosts": {"w1": {"cluster_node_address": "eth1"}}}, "cluster_node_address of w1", "not an IP address"),
     ("swap as boolean", {"inputs": {"cluster_swap": False}}, f"cluster_swap of {', '.join(SIX)}", "in quotes"),
