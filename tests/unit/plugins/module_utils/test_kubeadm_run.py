@@ -156,7 +156,9 @@ def test_failed_reset_takes_nothing_away(tmp_path: Path) -> None:
 
 
 def test_reset_of_a_machine_that_has_nothing(tmp_path: Path) -> None:
-    kubeadm_run.reset(Recorder(), "unix:///run/containerd/containerd.sock", False, tmp_path)
+    recorder = Recorder()
+    kubeadm_run.reset(recorder, "unix:///run/containerd/containerd.sock", False, tmp_path)
+    assert [argv[:2] for argv, _stdin in recorder.calls] == [["kubeadm", "reset"]]
 
 
 def test_lock_is_held_and_given_back(tmp_path: Path) -> None:

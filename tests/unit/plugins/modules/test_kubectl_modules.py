@@ -83,7 +83,7 @@ class TestApply:
         case = APPLIED["only asked, would change"]
         kube.answers = {"get": listed(case["before"]), "apply": listed(case["after"])}
         assert run_module("apply_manifests", check_mode=True, definitions=[CONFIG_MAP], kubeconfig=kubeconfig)["changed"]
-        assert all("--dry-run=server" in words for words in kube.asked if words[0] == "apply")
+        assert ["--dry-run=server" in words for words in kube.asked if words[0] == "apply"] == [True]
 
     def test_check_mode_before_there_is_a_cluster(self, run_module: RunModule, kube: Kube, tmp_path: Path) -> None:
         answer = run_module("apply_manifests", check_mode=True, definitions=[CONFIG_MAP, DAEMON], kubeconfig=str(tmp_path / "none"))
