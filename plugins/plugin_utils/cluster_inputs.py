@@ -280,7 +280,7 @@ def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
             yield f"{json.dumps(workload)} names no workload", "write kind (DaemonSet or Deployment), namespace and name"
 
 
-AT_INIT = "when the cluster is made"
+AT_INIT = "when the cluster is created"
 AT_JOIN = "when a node joins"
 
 
@@ -292,13 +292,13 @@ def option(
     check: Check | None = None,
     required: bool = False,
     convert: Callable[[Any], Any] | None = None,
-    counts: str = "",
+    effective: str = "",
 ) -> Any:
     """One input: what it is when not set, what it means, and what its values must look like.
 
-    `convert` makes of a value what is used. `counts` says when an input has an effect, for those that have none in other runs.
+    `convert` makes of a value what is used. `effective` says when an input takes effect, for those that have none in other runs.
     """
-    metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert, "counts": counts}
+    metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert, "effective": effective}
     return field(default_factory=lambda: default, metadata=metadata)
 
 
@@ -358,7 +358,7 @@ class ClusterInputs:
         check=_subnets({4: 28, 6: 124}, {4: 12, 6: 108}),
     )
     dns_domain: str = option("cluster.local", "DNS domain of the Services.", check=_dns_domain)
-    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses, counts=AT_INIT)
+    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses, effective=AT_INIT)
 
     install_source: str = option(
         "packages",
@@ -462,23 +462,23 @@ class ClusterInputs:
         "Milliseconds without a word from its leader after which a member of etcd calls an election; writes wait for up to twice as long. Not set: "
         "etcd's own, 1000.",
         check=_election,
-        counts=AT_INIT,
+        effective=AT_INIT,
     )
     kubeadm_config: dict[str, Any] = option(
         {},
         "Fields of kubeadm's ClusterConfiguration (v1beta4), such as `apiServer.extraArgs`. Flags merge by name with those that are set here anyway, "
         "other lists unite with them. A field that follows from another input is refused, and the input is named.",
         check=_kubeadm_fields(CLUSTER_CONFIGURATION),
-        counts=AT_INIT,
+        effective=AT_INIT,
     )
-    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.", counts=AT_INIT)
+    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.", effective=AT_INIT)
     kubeadm_patches: str = option(
         "",
         "Directory on the controller with patches for kubeadm, named as kubeadm wants them (`kube-apiserver+merge.yaml`). Every node gets them in "
         "`/etc/kubernetes/quorum.kubeadm/patches`, workers those for the kubelet alone.",
         check=_controller_path,
         convert=_expanded,
-        counts=f"{AT_INIT} and {AT_JOIN}",
+        effective=f"{AT_INIT} and {AT_JOIN}",
     )
     files: list[dict[str, Any]] = option(
         [],
@@ -487,7 +487,7 @@ class ClusterInputs:
         "runs, and written anew when they change; what reads them is not restarted.",
         check=_files,
     )
-    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.", counts=f"{AT_INIT} and {AT_JOIN}")
+    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.", effective=f"{AT_INIT} and {AT_JOIN}")
     fetch_kubeconfig_to: str = option(
         "", "File on the controller that gets a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path, convert=_expanded
     )
@@ -505,16 +505,16 @@ class HostInputs:
     sysctls: dict[str, Any] = option({}, "More kernel parameters.")
     kubelet_config: dict[str, Any] = option(
         {},
-        "Fields of the KubeletConfiguration. What all nodes have alike is the cluster's; in what a node differs, it gets as a patch of kubeadm's, which "
-        "upgrades apply again.",
-        counts=f"{AT_INIT} and {AT_JOIN}",
+        "Fields of the KubeletConfiguration. Those that are equal on all nodes become the cluster's; the others become a patch for kubeadm on each node, "
+        "which upgrades apply again.",
+        effective=f"{AT_INIT} and {AT_JOIN}",
     )
     kubeadm_node_config: dict[str, Any] = option(
         {},
         "Fields that kubeadm's InitConfiguration and JoinConfiguration (v1beta4) have in common: `nodeRegistration`, such as its `taints` and "
         "`kubeletExtraArgs`, `timeouts`, and `skipPhases`. They merge as those of `cluster_kubeadm_config` do.",
         check=_kubeadm_fields(NODE_CONFIGURATION),
-        counts=f"{AT_INIT} and {AT_JOIN}",
+        effective=f"{AT_INIT} and {AT_JOIN}",
     )
 
 
@@ -609,7 +609,7 @@ def _table(kind: type) -> Iterator[str]:
         written = "**required**" if definition.metadata["required"] else "" if default in ("", None) else f"`{text}`"
         choices: Sequence[str] = definition.metadata["choices"]
         meaning = definition.metadata["meaning"] + (f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else "")
-        meaning += f" Counts {definition.metadata['counts']}." if definition.metadata["counts"] else ""
+        meaning += f" Takes effect {definition.metadata['effective']}." if definition.metadata["effective"] else ""
         yield f"| `{PREFIX}{definition.name}` | {KINDS[str(definition.type)].name} | {written} | {meaning} |"
 
 
