@@ -98,7 +98,8 @@ def render(documents: Sequence[Document]) -> str:
 
 def difference(command: str, documents: Sequence[Document]) -> dict[str, str]:
     """Return what Ansible shows with --diff of a kubeadm that changes a node: the command and its documents, without their secrets."""
-    return {"prepared": f"{command}\n" + "".join(f"---\n{json.dumps(_without_secrets(document), indent=2)}\n" for document in documents)}
+    named = [{"apiVersion": document["apiVersion"], "kind": document["kind"], **_without_secrets(document)} for document in documents]
+    return {"prepared": f"{command}\n" + "".join(f"---\n{json.dumps(document, indent=2)}\n" for document in named)}
 
 
 def _without_secrets(value: Any) -> Any:

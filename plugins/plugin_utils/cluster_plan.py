@@ -24,6 +24,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import aligned
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import Procedure
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import revocable
@@ -169,9 +170,10 @@ class Plan(TypedDict):
 class Refused(ValueError):
     """The plan cannot be made; `problems` are all the reasons."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], procedure: Procedure) -> None:
         self.problems = problems
-        super().__init__("\n".join(["This cluster cannot be set up as it is described; nothing on any host was changed.", *(f"- {text}" for text in problems)]))
+        cannot = "This cluster cannot be set up as it is described" if procedure.gives_steps else f"{procedure.playbook} cannot begin"
+        super().__init__("\n".join([f"{cannot}; nothing on any host was changed.", *(f"- {text}" for text in problems)]))
 
 
 def router_id(address: int) -> int:
@@ -327,11 +329,11 @@ def make_plan(request: Request) -> Plan:
     read = read_inputs(request.variables)
     if not request.groups.control_planes:
         empty = Problem("control_planes", "there is no control plane in the inventory", "put an odd number of hosts into this group, best three")
-        raise Refused([empty, *read.problems])
+        raise Refused([empty, *read.problems], request.procedure)
     situation = look(request, read)
     problems = [*read.problems, *problems_of(situation)]
     if problems:
-        raise Refused(problems)
+        raise Refused(problems, request.procedure)
 
     inputs, course = situation.inputs, situation.course
     primary = situation.hosts[course.primary]

@@ -144,6 +144,7 @@ def test_what_is_shown_of_an_init_is_what_it_gets_without_its_key(kubeadm: Kubea
     given = kubeadm.documents[0]
     assert given[0]["certificateKey"] == key and key not in str(shown)
     assert [json.loads(document) for document in shown[1:]] == [{**given[0], "certificateKey": "********"}, *given[1:]]
+    assert all(list(json.loads(document))[:2] == ["apiVersion", "kind"] for document in shown[1:])
     assert initialise(kubeadm, certificate_key=key)["diff"] == {}
 
 
