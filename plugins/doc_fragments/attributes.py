@@ -7,7 +7,18 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """One variant for modules that only read, one for modules that change something."""
+    """The meaning alone, for modules that say what they support; one variant for modules that only read, one for modules that change something."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+"""
 
     READS = r"""
 options: {}

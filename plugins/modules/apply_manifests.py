@@ -15,18 +15,21 @@ description:
   - Namespaces and custom resource definitions go first, and the definitions are waited for before anything that needs them.
   - An object counts as changed when the API server itself notes that this field manager changed it; status updates and other writers do not count.
   - A connection that is refused, lost or timed out is tried again until O(timeout); every other failure shows kubectl's words at once.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
+  - quorum.kubeadm.cluster.kubeconfig
 attributes:
   check_mode:
     support: full
-    description:
-      - The API server is asked to apply without storing. Objects in a namespace or of a kind that does not exist yet are reported as created without asking,
-        and so is everything when there is no kubeconfig yet.
+    details:
+      - The API server is asked to apply without storing. Objects in a namespace or of a kind that does not exist yet are reported as created
+        without asking, and so is everything when there is no kubeconfig yet.
   diff_mode:
     support: full
-    description: Without status, managed fields and the values of Secrets.
+    details: Without status, managed fields and the values of Secrets.
   idempotent:
     support: full
-    description: Changes nothing when every object is as it is defined.
+    details: Changes nothing when every object is as it is defined.
 options:
   definitions:
     description:
@@ -35,10 +38,6 @@ options:
     type: list
     elements: dict
     required: true
-  kubeconfig:
-    description: Path of the kubeconfig on the host.
-    type: path
-    default: /etc/kubernetes/admin.conf
   field_manager:
     description: The name under which the API server notes which fields were set here.
     type: str

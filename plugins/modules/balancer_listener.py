@@ -18,16 +18,18 @@ description:
     One who speaks HTTP without TLS gets what an API server would answer, 400.
   - Whatever happens to the run, the listener ends by itself after O(lifetime). One that an earlier run left is replaced.
   - Its certificate is made for it on the controller, and thrown away with it.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
-    description: Says what would be done, and refuses a port that is taken, but listens to nothing.
     support: full
+    details: Says what would be done, and refuses a port that is taken, but listens to nothing.
   diff_mode:
-    description: Nothing is left that would differ.
     support: none
+    details: Nothing is left that would differ.
   idempotent:
-    description: To listen is to begin anew each time, with a new mark. Closing what is closed changes nothing.
     support: partial
+    details: To listen is to begin anew each time, with a new mark. Closing what is closed changes nothing.
 options:
   state:
     description:

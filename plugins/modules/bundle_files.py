@@ -15,22 +15,20 @@ description:
   - Installs files of a bundle, a directory on the controller with a list C(SHA256SUMS), on a node.
   - Only files that are missing on the node, or differ from the bundle's list, travel. So a node that has everything costs one question.
   - Every file is verified against C(SHA256SUMS) where it arrives, and put in its place whole, owned by root.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
+  - quorum.kubeadm.bundle
 attributes:
   check_mode:
-    description: Says what would be installed, and transfers nothing.
     support: full
+    details: Says what would be installed, and transfers nothing.
   diff_mode:
-    description: Shows the difference of the text files, and only names those of the bundle.
     support: partial
+    details: Shows the difference of the text files, and only names those of the bundle.
   idempotent:
-    description: Run again it finds every checksum as it should be and changes nothing.
     support: full
+    details: Run again it finds every checksum as it should be and changes nothing.
 options:
-  path:
-    description:
-      - The bundle's directory on the controller, relative to the playbook or absolute.
-    type: str
-    required: true
   files:
     description:
       - What to install.
@@ -91,9 +89,6 @@ options:
         The action plugin of this name sets it; a task does not.
     type: list
     elements: list
-  _staging:
-    description: The directory to which the files were transferred. The action plugin of this name sets it; a task does not.
-    type: path
 """
 
 EXAMPLES = r"""

@@ -18,22 +18,20 @@ description:
   - An archive is an OCI layout whose index names its images in the annotation C(io.containerd.image.name), or what C(docker save) writes.
     The latter does not tell the digest, so an image that is there under its name counts as loaded.
   - Waits for containerd's socket, within a bound.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
+  - quorum.kubeadm.bundle
 attributes:
   check_mode:
-    description: Says what would be loaded, and transfers nothing.
     support: full
+    details: Says what would be loaded, and transfers nothing.
   diff_mode:
-    description: Names the images.
     support: partial
+    details: Names the images.
   idempotent:
-    description: Run again it finds every image there and changes nothing.
     support: full
+    details: Run again it finds every image there and changes nothing.
 options:
-  path:
-    description:
-      - The bundle's directory on the controller, relative to the playbook or absolute.
-    type: str
-    required: true
   exclude:
     description:
       - Images that the node does not need, by the last part of their path, such as V(kube-apiserver).
@@ -63,9 +61,6 @@ options:
   _archives:
     description: The images in each archive of the bundle, from its list. The action plugin of this name sets it; a task does not.
     type: dict
-  _staging:
-    description: The directory to which the archives were transferred. The action plugin of this name sets it; a task does not.
-    type: path
 """
 
 EXAMPLES = r"""

@@ -15,16 +15,18 @@ description:
   - Makes a namespace with a ServiceAccount that may use ConfigMaps in it and nothing else, and returns a token for it that ends by itself;
     or removes the namespace with all that is in it, which also ends the token.
   - Runs on a control plane and asks its own API server.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
     support: none
-    description: A token cannot be had without making it, and the module is skipped.
+    details: A token cannot be had without making it, and the module is skipped.
   diff_mode:
     support: none
-    description: There is nothing that would differ.
+    details: There is nothing that would differ.
   idempotent:
     support: partial
-    description: With O(state=present) a new token is made each time.
+    details: With O(state=present) a new token is made each time.
 options:
   state:
     description: Whether there is such access.

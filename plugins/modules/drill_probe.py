@@ -18,16 +18,18 @@ description:
     was recorded. It ends by itself after O(seconds).
   - One that an interrupted drill left is ended first.
   - It runs in a systemd scope C(quorum-drill-probe.scope). The token is given to it on standard input, and is on no disk.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
     support: none
-    description: Nothing is started or ended, and the module is skipped.
+    details: Nothing is started or ended, and the module is skipped.
   diff_mode:
     support: none
-    description: There is nothing that would differ.
+    details: There is nothing that would differ.
   idempotent:
     support: partial
-    description: It is measured anew each time with O(state=present); what does not run is not ended again.
+    details: It is measured anew each time with O(state=present); what does not run is not ended again.
 options:
   state:
     description: Whether it runs.

@@ -16,15 +16,14 @@ description:
     C(drill.json) for programs and C(drill.html) for people, which needs no other file.
   - Fails when a fault did not hold its budget.
   - Works on the controller alone, without a connection to any host.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying the target.
     support: none
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
 options:
   directory:

@@ -16,16 +16,18 @@ description:
   - An owner's lines are marked as such, so that those no longer wanted are found and removed.
   - Pods on the host's network have a copy from the time when they started. Those whose lines of the owner are others get it anew, in place,
     so that kube-proxy finds the endpoint where it is now without being restarted.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
-    description: Says what would be written.
     support: full
+    details: Says what would be written.
   diff_mode:
-    description: Shows the difference of the file.
     support: full
+    details: Shows the difference of the file.
   idempotent:
-    description: Writes only what differs.
     support: full
+    details: Writes only what differs.
 options:
   owner:
     description:

@@ -16,7 +16,9 @@ description:
     which was cut short. C(kubeadm join) refuses a name that is still Ready, which a dead machine is for the better part of a minute.
   - A Node at the new machine's address is the dead one's. One at another address is waited for, since it may be a living machine,
     and is an error when it stays Ready.
-extends_documentation_fragment: quorum.kubeadm.attributes.changes
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes.changes
+  - quorum.kubeadm.cluster.kubeconfig
 options:
   name:
     description: The name of the Node.
@@ -30,10 +32,6 @@ options:
     description: Seconds to wait until a Node at another address is no longer Ready.
     type: int
     default: 90
-  kubeconfig:
-    description: The administrator's kubeconfig on this host.
-    type: path
-    default: /etc/kubernetes/admin.conf
 """
 
 EXAMPLES = r"""

@@ -15,16 +15,18 @@ description:
   - Gives the nodes their lines in C(/etc/hosts), loads kernel modules, sets kernel parameters, turns swap off and keeps
     NetworkManager away from the pods' interfaces, now and at every boot.
   - It is one module because all of it is looked up in an instant, and a task for each would cost a round trip for each.
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
-    description: Says what would be changed.
     support: full
+    details: Says what would be changed.
   diff_mode:
-    description: Shows the difference of every file.
     support: full
+    details: Shows the difference of every file.
   idempotent:
-    description: Changes only what is not as wanted.
     support: full
+    details: Changes only what is not as wanted.
 options:
   hosts:
     description:

@@ -19,16 +19,18 @@ description:
   - Namespaces of probes that were killed are removed when they are older than 15 minutes.
   - Runs on a control plane and asks its own API server, so that what is tried is the pod network and not the endpoint.
   - Nothing is left behind, so the result is never C(changed).
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes
 attributes:
   check_mode:
     support: none
-    description: No pods are made, and the module is skipped.
+    details: No pods are made, and the module is skipped.
   diff_mode:
     support: none
-    description: Nothing is left that would differ.
+    details: Nothing is left that would differ.
   idempotent:
     support: full
-    description: The namespace that is made is removed again.
+    details: The namespace that is made is removed again.
 options:
   nodes:
     description: The nodes, by their names in the cluster. Empty means all.

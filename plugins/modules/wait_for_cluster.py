@@ -14,7 +14,9 @@ description:
   - Waits, on a host that has C(kubectl) and a kubeconfig, until every named workload is rolled out and every named node is Ready.
   - Follows the API server's events instead of asking again and again.
   - A node turns Ready as soon as a CNI configuration lies on it, also while the pod network's daemon crashes. Wait for its workloads too.
-extends_documentation_fragment: quorum.kubeadm.attributes.reads
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes.reads
+  - quorum.kubeadm.cluster.kubeconfig
 attributes:
   check_mode:
     description: Looks once and returns what is not ready; nothing is waited for and nothing fails.
@@ -43,10 +45,6 @@ options:
     type: list
     elements: str
     default: []
-  kubeconfig:
-    description: Path of the kubeconfig on the host.
-    type: path
-    default: /etc/kubernetes/admin.conf
   timeout:
     description: Seconds to wait for everything together.
     type: float

@@ -91,7 +91,10 @@ def judge(evidence: Evidence) -> Verdict:
 
     failure = ""
     if problems:
-        failure = f"The load balancer {evidence.where} {' and '.join(problems)}. Check {evidence.subject}, then the load balancer's settings, the most likely cause first:"
+        failure = (
+            f"The load balancer {evidence.where} {' and '.join(problems)}. "
+            f"Check {evidence.subject}, then the load balancer's settings, the most likely cause first:"
+        )
         failure += "".join(f"\n  - {advice}" for advice in _advice(evidence, missing, strangers, apart))
     unknown = [one.name for one in backed if one.reached is None]
     warning = (

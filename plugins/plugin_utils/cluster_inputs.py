@@ -299,7 +299,8 @@ def option(
     `convert` makes of a value what is used. `effective` says when an input takes effect, for those that have none in other runs.
     """
     metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert, "effective": effective}
-    return field(default_factory=lambda: default, metadata=metadata)
+    # A dataclass's field all the same: only its metadata is written once.
+    return field(default_factory=lambda: default, metadata=metadata)  # pylint: disable=invalid-field-call
 
 
 def _expanded(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address

@@ -45,7 +45,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.state_file import W
 
 def _set_by(default: Any, name: str) -> Any:
     """A field and the role's variable that sets it; what no role lets a user set is named by its file."""
-    return field(default=default, metadata={"set_by": name})
+    # A dataclass's field all the same: only its metadata is written once.
+    return field(default=default, metadata={"set_by": name})  # pylint: disable=invalid-field-call
 
 
 @dataclass(frozen=True)

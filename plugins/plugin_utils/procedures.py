@@ -93,5 +93,7 @@ def refused_words(procedure: Procedure, said: Iterable[str]) -> Iterator[Problem
             )
         else:
             yield Problem(
-                f"-e {word}", f"means nothing to {procedure.name}, it belongs to {owners[0].name}", f"leave it out, or run `ansible-playbook {owners[0].playbook}`"
+                f"-e {word}",
+                f"means nothing to {procedure.name}, it belongs to {owners[0].name}",
+                f"leave it out, or run `ansible-playbook {owners[0].playbook}`",
             )

@@ -184,7 +184,7 @@ def in_repository(target: str) -> str | None:
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: f"{link.document}:{link.target}")
 def test_links_lead_to_what_is_there(link: Link) -> None:
-    path, _, anchor = link.target.partition("#")
+    path, _mark, anchor = link.target.partition("#")
     if path.startswith(("https://", "http://")):
         named = in_repository(path)
         if named is None:

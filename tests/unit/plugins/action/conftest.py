@@ -14,7 +14,9 @@ from ansible.template import Templar
 from ansible.utils.display import Display
 
 
-def run_action(plugin: ModuleType, arguments: dict[str, Any], task_vars: dict[str, Any] | None = None, check_mode: bool = False, **stubs: Any) -> dict[str, Any]:
+def run_action(
+    plugin: ModuleType, arguments: dict[str, Any], task_vars: dict[str, Any] | None = None, check_mode: bool = False, **stubs: Any
+) -> dict[str, Any]:
     """Run an action with a task's arguments, and return what it registers; `stubs` take the place of methods that need a connection."""
     task = MagicMock(args=arguments, async_val=0, action=plugin.__name__, check_mode=check_mode, diff=False, environment=[])
     connection = MagicMock()

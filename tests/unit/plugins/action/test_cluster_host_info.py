@@ -40,7 +40,12 @@ def ask(monkeypatch: pytest.MonkeyPatch, variables: dict[str, Any]) -> dict[str,
 
 
 def test_inputs_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {"zone": "lab.test", "cluster_endpoint_name": "api.{{ zone }}", "cluster_containerd_source": "distribution", "cluster_name": "{{ not_defined }}"}
+    variables = {
+        "zone": "lab.test",
+        "cluster_endpoint_name": "api.{{ zone }}",
+        "cluster_containerd_source": "distribution",
+        "cluster_name": "{{ not_defined }}",
+    }
     assert ask(monkeypatch, variables) == {"containerd_candidate": True, "resolve": "api.lab.test", "ask_dns": True}
 
 

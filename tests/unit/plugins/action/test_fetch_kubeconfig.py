@@ -32,7 +32,12 @@ def fetch(dest: Path, check_mode: bool = False, answer: dict[str, Any] | None = 
     """Fetch from a host that has the file."""
     play = MagicMock(no_log=False)
     action: Any = ActionModule(
-        MagicMock(args={"dest": str(dest), **arguments}, check_mode=check_mode, async_val=0, environment=[]), MagicMock(), play, MagicMock(), MagicMock(), MagicMock()
+        MagicMock(args={"dest": str(dest), **arguments}, check_mode=check_mode, async_val=0, environment=[]),
+        MagicMock(),
+        play,
+        MagicMock(),
+        MagicMock(),
+        MagicMock(),
     )
 
     def slurp(module_name: str, module_args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

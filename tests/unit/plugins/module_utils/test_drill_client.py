@@ -13,6 +13,7 @@ import ipaddress
 import json
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,11 @@ class Server:
         self.hang_reads = 0
         self.forget_write = ""
         self.deleted = False
-        self.for_ever = asyncio.Event()
+
+    @cached_property
+    def for_ever(self) -> asyncio.Event:
+        """Made where it is first waited for: Python 3.9 ties it to the loop of then."""
+        return asyncio.Event()
 
     def event(self) -> bytes:
         line = json.dumps({"type": "MODIFIED", "object": {"metadata": {"resourceVersion": str(self.version)}, "data": self.data}}).encode() + b"\n"

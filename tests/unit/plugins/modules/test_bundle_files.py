@@ -35,7 +35,11 @@ def make_arguments(tmp_path: Path) -> dict[str, Any]:
     """Return what the action asks for: two files, of which one is there."""
     (tmp_path / "kubelet").write_text("kubelet")
     (tmp_path / "kubelet").chmod(0o755)
-    return {"path": "/bundle", "files": [{"src": "bin", "dest": str(tmp_path)}], "_wanted": [[f"bin/{name}", str(tmp_path / name), SUMS[name]] for name in SUMS]}
+    return {
+        "path": "/bundle",
+        "files": [{"src": "bin", "dest": str(tmp_path)}],
+        "_wanted": [[f"bin/{name}", str(tmp_path / name), SUMS[name]] for name in SUMS],
+    }
 
 
 def test_asking(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:

@@ -88,7 +88,10 @@ def test_a_hairpin_that_is_needed() -> None:
 def test_another_port() -> None:
     verdict = judge(captured("wrong_port"))
     assert [check.passed for check in verdict.checks] == [False, False, False]
-    assert verdict.failure.splitlines()[0] == f"The load balancer {WHERE} does not reach b1, b2, b3. Check {SUBJECT}, then the load balancer's settings, the most likely cause first:"
+    assert (
+        verdict.failure.splitlines()[0]
+        == f"The load balancer {WHERE} does not reach b1, b2, b3. Check {SUBJECT}, then the load balancer's settings, the most likely cause first:"
+    )
     assert advice(verdict) == [
         "listener port: connections to port 6443 are refused: the load balancer has no listener there, because health checks arrive at b1, b2, b3",
         *general("target group", "health check", "security group"),
@@ -152,9 +155,7 @@ def test_a_health_check_that_api_servers_will_not_pass() -> None:
     probes = {"one": found("b1", {"b2": "2"}, answered=37), "two": found("b2", {"b2": "2"}, "yes", answered=37)}
     verdict = judge(evidence(probes, {"b1": "1", "b2": "2"}, {"b1": seen, "b2": seen}, BACKENDS[:2]))
     assert lines(verdict.checks)[0] == "✗ b1 (198.18.74.11:6443): not reached from b2; health checks from 198.18.74.10 (plain HTTP)"
-    assert advice(verdict)[0] == (
-        "health check: it uses plain HTTP for b1, which API servers answer with 400: use TCP, or HTTPS with the path /readyz"
-    )
+    assert advice(verdict)[0] == ("health check: it uses plain HTTP for b1, which API servers answer with 400: use TCP, or HTTPS with the path /readyz")
 
 
 def test_affinity_by_client_address() -> None:

@@ -84,7 +84,10 @@ def test_what_is_advised_to_write_exists() -> None:
 
 TAKEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (CLUSTER_CONFIGURATION, {"apiServer": {"extraArgs": [{"name": "profiling", "value": "false"}]}, "dns": {"disabled": True}}),
-    (CLUSTER_CONFIGURATION, {"apiServer": {"extraVolumes": [{"name": "audit", "hostPath": "/a", "mountPath": "/a", "readOnly": True}]}, "featureGates": {"A": True}}),
+    (
+        CLUSTER_CONFIGURATION,
+        {"apiServer": {"extraVolumes": [{"name": "audit", "hostPath": "/a", "mountPath": "/a", "readOnly": True}]}, "featureGates": {"A": True}},
+    ),
     (NODE_CONFIGURATION, {"nodeRegistration": {"taints": [], "imagePullSerial": False}, "timeouts": {"discovery": "1m0s"}, "skipPhases": ["addon/coredns"]}),
 ]
 

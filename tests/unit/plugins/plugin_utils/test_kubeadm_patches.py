@@ -17,7 +17,9 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches imp
 
 NAMES = some.sampled_from(["a", "b", "c"])
 DOCUMENTS = some.recursive(
-    some.dictionaries(NAMES, some.sampled_from([1, 2, "x", ["x"], ["x", "y"], False])), lambda inner: some.dictionaries(NAMES, inner | some.just(7)), max_leaves=6
+    some.dictionaries(NAMES, some.sampled_from([1, 2, "x", ["x"], ["x", "y"], False])),
+    lambda inner: some.dictionaries(NAMES, inner | some.just(7)),
+    max_leaves=6,
 )
 
 
