@@ -237,7 +237,9 @@ def _mirrors(value: list[dict[str, Any]]) -> Iterator[Fault]:
         if not isinstance(endpoints, list) or not endpoints or not all(isinstance(one, dict) for one in endpoints):
             yield f"{registry} has no endpoints", "write a list, such as endpoints: [{url: https://mirror.example.org}]"
             continue
-        unknown = sorted((set(mirror) - {"registry", "endpoints", "server"}).union(*(set(one) - {"url", "override_path", "skip_verify", "ca"} for one in endpoints)))
+        unknown = sorted(
+            (set(mirror) - {"registry", "endpoints", "server"}).union(*(set(one) - {"url", "override_path", "skip_verify", "ca"} for one in endpoints))
+        )
         if unknown:
             yield f"{registry} has {', '.join(unknown)}", "write registry, endpoints and server; and of an endpoint url, override_path, skip_verify and ca"
         for url in [one.get("url", "") for one in endpoints] + ([mirror["server"]] if "server" in mirror else []):
@@ -484,7 +486,7 @@ class ClusterInputs:
     files: list[dict[str, Any]] = option(
         [],
         "Files for every control plane, such as an audit policy: `path`, `content` or `source` (a path on the controller, also of a file that "
-        "`ansible-vault` has encrypted), `mode` (`\"0600\"` when not set), and `secret: true` for what no output may show. They are there before kubeadm "
+        '`ansible-vault` has encrypted), `mode` (`"0600"` when not set), and `secret: true` for what no output may show. They are there before kubeadm '
         "runs, and written anew when they change; what reads them is not restarted.",
         check=_files,
     )

@@ -45,7 +45,10 @@ class Cluster:
             if line == "kubeadm version --output short":
                 return Result(0, "v1.37.2\n", "")
             init, cluster = [json.loads(part) for part in (stdin or "").split("---\n") if part]
-            self.secrets += [*(one["token"] for one in init.get("bootstrapTokens", []) if "token" in one), *([init["certificateKey"]] if "certificateKey" in init else [])]
+            self.secrets += [
+                *(one["token"] for one in init.get("bootstrapTokens", []) if "token" in one),
+                *([init["certificateKey"]] if "certificateKey" in init else []),
+            ]
             if self.failing and self.failing in line:
                 return Result(1, "", f"error: timed out, was given {stdin}")
             assert cluster["kubernetesVersion"] == "v1.37.2", "kubeadm would ask the internet for a version"
