@@ -13,7 +13,7 @@ version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
   - Makes rounds of connections from this host through a layer-4 load balancer, and tells which backends answered.
-    A round has enough connections to see every backend, though the balancer sends each wherever a hash of its ports says.
+    A round has enough connections to see every backend, though the load balancer sends each wherever a hash of its ports says.
   - Goes on until every backend but this host itself has answered, or for O(wait) seconds, since load balancers take up to minutes to find a backend healthy.
   - A backend goes on until it knows whether it reaches itself (hairpin), too, for up to 30 seconds.
   - Without O(ca_certificate) those who answer are M(quorum.kubeadm.balancer_listener)s. With it they are API servers, known by their certificates.

@@ -33,7 +33,7 @@ options:
     type: dict
     default: {}
   balancer:
-    description: What M(quorum.kubeadm.balancer_verdict) returned, where a balancer stands before the API servers.
+    description: What M(quorum.kubeadm.balancer_verdict) returned, where a load balancer stands before the API servers.
     type: dict
     default: {}
   found_variable:

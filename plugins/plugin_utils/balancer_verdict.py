@@ -24,7 +24,7 @@ class Evidence(NamedTuple):
     listening: bool
     """Whether our own listeners answered, and not API servers."""
     needs_hairpin: bool
-    """Whether a backend must reach itself, since its own name for the balancer leads there."""
+    """Whether a backend must reach itself, since its own name for the load balancer leads there."""
     probes: Mapping[str, Mapping[str, Any]]
     """What `balancer_probe` returned as `probe`, by host."""
     marks: Mapping[str, str]
@@ -34,7 +34,7 @@ class Evidence(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The balancer, for people."""
+        """The load balancer, for people."""
         addresses = dict.fromkeys(address for probe in self.probes.values() for address in probe["addresses"])
         ends = _listed(f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}" for address in addresses)
         return f"{self.name} ({ends or self.port})"

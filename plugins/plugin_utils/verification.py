@@ -293,9 +293,9 @@ def _pods(evidence: Evidence) -> Iterator[Check]:
     subnets = _listed(evidence.cluster["pod_subnets"])
     yield _judge(names[2], [f"{_listed(outside)} outside {subnets}: see /etc/cni/net.d on these nodes"] if outside else [], f"{len(addresses)} in {subnets}")
 
-    deaf = _together((f"on {entry['node']}", entry["error"]) for entry in dns if not entry["ok"]) if dns else ["nothing could be tested"]
-    hint = ["see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes"] if dns and deaf else []
-    yield _judge(names[3], deaf + hint, f"the API server's Service is found by name and answers in {len(dns)} pods")
+    unanswered = _together((f"on {entry['node']}", entry["error"]) for entry in dns if not entry["ok"]) if dns else ["nothing could be tested"]
+    hint = ["see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes"] if dns and unanswered else []
+    yield _judge(names[3], unanswered + hint, f"the API server's Service is found by name and answers in {len(dns)} pods")
 
 
 @_needs_cluster("No bootstrap token of this collection remains")

@@ -76,8 +76,8 @@ def figures(*more: list[Any], events: list[tuple[str, float]] | None = None) -> 
 
 
 def test_everything_about_a_round() -> None:
-    holders = [["h", -1.0, "cp1"], ["h", 0.9, "cp2"], ["h", 3.5, "cp1"], ["h", 3.6, None]]
-    found = figures(["k", [1, 2, 3, 5]], ["z", 4.2], *holders, ["l", 2.0, 0.2], ["l", 2.5, 0.1])
+    routers = [["h", -1.0, "cp1"], ["h", 0.9, "cp2"], ["h", 3.5, "cp1"], ["h", 3.6, None]]
+    found = figures(["k", [1, 2, 3, 5]], ["z", 4.2], *routers, ["l", 2.0, 0.2], ["l", 2.5, 0.1])
     assert found == Figures(
         outage=0.0,
         requests=100,
