@@ -32,6 +32,7 @@ def variables(role: Path) -> dict[str, dict[str, Any]]:
 def markdown(text: str) -> str:
     """Ansible's markup of a description (docs.ansible.com, "Ansible markup") as Markdown inside a table."""
     text = re.sub(r"\b[CVE]\(([^)]*)\)", r"`\1`", text)
+    text = re.sub(r"\bP\(quorum\.kubeadm\.([^#)]*)#\w+\)", r"`\1`", text)
     text = re.sub(r"\b[OM]\((?:quorum\.kubeadm\.)?([^)]*)\)", r"`\1`", text)
     return " ".join(text.split()).replace("|", "\\|")
 

@@ -87,7 +87,7 @@ def check_groups(situation: Situation) -> Iterator[Problem]:
 def check_reached(situation: Situation) -> Iterator[Problem]:
     silent = [host.host for host in situation.hosts.values() if host.in_run and host.found is None]
     if silent:
-        yield Problem(listed(silent), "could not be reached, or not be read", "mend the connection, or leave it out of the run with --limit")
+        yield Problem(listed(silent), "could not be reached or read", "repair the connection, or exclude the host with --limit")
 
 
 def check_systems(situation: Situation) -> Iterator[Problem]:
@@ -104,10 +104,10 @@ def check_names(situation: Situation) -> Iterator[Problem]:
     for host in situation.nodes:
         if len(host.name) > 63 or not is_dns_name(host.name):
             yield Problem(
-                host.host, f"{host.name!r} cannot be the name of a node", "name it in the inventory by lower-case letters, digits, dashes and dots, 63 at most"
+                host.host, f"{host.name!r} cannot be the name of a node", "use a name of lower-case letters, digits, dashes and dots in the inventory, 63 characters at most"
             )
         if host.name == situation.inputs.endpoint_name:
-            yield Problem("cluster_endpoint_name", f"{host.name} is the name of a node", "write a name of its own")
+            yield Problem("cluster_endpoint_name", f"{host.name} is the name of a node", "write another name")
     for name, hosts in grouped(situation.nodes, lambda host: host.name).items():
         if len(hosts) > 1:
             yield Problem(listed(hosts), f"have the same name {name}", "give each host its own")
@@ -123,7 +123,7 @@ def check_addresses(situation: Situation) -> Iterator[Problem]:
         subject = f"cluster_node_address of {host.host}"
         if host.address is None:
             if host.in_run or host.control_plane or host in proxies:
-                yield Problem(subject, "is not set, and no address of the host is known", "write the address it has in the cluster")
+                yield Problem(subject, "is not set, and the host has no known address", "write the host's address in the cluster")
         elif host.found and (not host.interface or host.address.is_loopback):
             yield Problem(subject, f"{host.address} ({host.address_source}) is on none of its networks", f"write one of {listed(own)}")
     addresses = grouped((host for host in situation.hosts.values() if host.address), lambda host: host.address)
@@ -151,7 +151,7 @@ def check_families(situation: Situation) -> Iterator[Problem]:
             yield Problem(
                 host.host,
                 f"has the address {host.address}, but the first pod network is IPv{pods[0]}",
-                f"set cluster_node_address to an IPv{pods[0]} address, or order the networks anew",
+                f"set cluster_node_address to an IPv{pods[0]} address, or change the order of the networks",
             )
         elif host.found and host.interface and len(pods) > 1 and host.second_address(pods[1], situation.endpoint_address) is None:
             yield Problem(
@@ -174,7 +174,7 @@ def check_networks(situation: Situation) -> Iterator[Problem]:
                 of_hosts[network].append(host.host)
     for (name, network), (of_host, hosts) in itertools.product(situation.subnets, of_hosts.items()):
         if network.overlaps(of_host):
-            yield Problem(name, f"{network} overlaps {of_host}, the network of {listed(hosts)}", "write a network that is used nowhere else")
+            yield Problem(name, f"{network} overlaps {of_host}, the network of {listed(hosts)}", "write a network that nothing else uses")
     vip = situation.endpoint_address
     for name, network in situation.subnets:
         # An address of the nodes' own network is not to blame for a network that covers it all.
@@ -199,7 +199,7 @@ def check_endpoint(situation: Situation) -> Iterator[Problem]:
     if "cluster_endpoint_address" not in refused:
         yield from _endpoint_address(situation)
     if situation.proxies and not inputs.statistics_password and "cluster_statistics_password" not in refused:
-        yield Problem("cluster_statistics_password", "is not set", "write a password for HAProxy's statistics page, best in a vault")
+        yield Problem("cluster_statistics_password", "is not set", "write a password for HAProxy's statistics page, preferably in a vault")
 
 
 def _endpoint_address(situation: Situation) -> Iterator[Problem]:
@@ -207,13 +207,13 @@ def _endpoint_address(situation: Situation) -> Iterator[Problem]:
     if address == "unused" and inputs.endpoint_address:
         yield Problem("cluster_endpoint_address", f"has no meaning with cluster_endpoint_type {inputs.endpoint_type}", "leave it out")
     elif address == "required" and not inputs.endpoint_address:
-        yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, a free one in the network of the proxies")
+        yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, an unused one in the network of the proxies")
     elif inputs.endpoint_name and not inputs.endpoint_address:
         silent = [host for host in situation.nodes if host.in_run and host.found and host.found["resolved"] and not host.found["resolved"]["addresses"]]
         # A control plane behind a load balancer has a line of its own; those without one need DNS.
         lost = [host.host for host in silent if address == "unused" or not host.control_plane or situation.course.initialise]
         if situation.endpoint_type.balanced and lost:
-            write = "write the name that the load balancer has in DNS" + (", or its address into cluster_endpoint_address" if address == "optional" else "")
+            write = "write the load balancer's DNS name" + (", or its address into cluster_endpoint_address" if address == "optional" else "")
             yield Problem("cluster_endpoint_name", f"{inputs.endpoint_name} resolves to no address on {listed(lost)}", write)
 
 
@@ -229,13 +229,13 @@ def check_balancer(situation: Situation) -> Iterator[Problem]:
 def check_proxies(situation: Situation) -> Iterator[Problem]:
     groups = situation.request.groups
     if groups.proxies and set(groups.proxies) - {proxy.host for proxy in situation.proxies}:
-        yield Problem("proxies", f"has hosts, which cluster_endpoint_type {situation.inputs.endpoint_type} has no use for", "leave the group empty")
+        yield Problem("proxies", f"has hosts, but cluster_endpoint_type {situation.inputs.endpoint_type} uses no proxies", "leave the group empty")
     joining = [host.host for host in situation.control_planes if situation.course.steps.get(host.host) in ("join", "rejoin")]
     left_out = [proxy.host for proxy in situation.proxies if not proxy.in_run]
     if joining and left_out and not situation.course.initialise:
         yield Problem(
             listed(joining),
-            f"joins as a control plane, but this run leaves out {listed(left_out)}, whose HAProxy has to learn of it",
+            f"joins as a control plane, but this run excludes {listed(left_out)}, whose HAProxy must get the new API server",
             "add them to --limit, or run without it",
         )
 
@@ -247,15 +247,15 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
     subject = "cluster_endpoint_address"
     taken = [host.host for host in situation.hosts.values() if host.address == vip]
     if taken:
-        yield Problem(subject, f"{vip} is the address of {listed(taken)}", "write a free address of the same network")
+        yield Problem(subject, f"{vip} is the address of {listed(taken)}", "write an unused address of the same network")
         return
     strays = [host.host for host in situation.hosts.values() if host not in proxies and any(vip == address for _name, address, _network in host.networks())]
     if strays:
-        yield Problem(subject, f"{vip} is on an interface of {listed(strays)}, which is not to serve it", "stop keepalived there, or write a free address")
+        yield Problem(subject, f"{vip} is on an interface of {listed(strays)}, which is not a proxy", "stop keepalived there, or write an unused address")
     outside = [proxy for proxy in proxies if proxy.found and not situation.carrier(proxy)]
     for interface, hosts in grouped((proxy for proxy in outside if proxy.inputs.vrrp_interface), lambda proxy: proxy.inputs.vrrp_interface).items():
         yield Problem(
-            f"cluster_vrrp_interface of {listed(hosts)}", f"{interface} has no network that {vip} is in", "write the interface that has, or leave it out"
+            f"cluster_vrrp_interface of {listed(hosts)}", f"{interface} is in no network that contains {vip}", "write an interface that is, or delete it"
         )
     without = [proxy for proxy in outside if not proxy.inputs.vrrp_interface]
     if without:
@@ -263,11 +263,11 @@ def check_virtual_ip(situation: Situation) -> Iterator[Problem]:
         yield Problem(
             subject,
             f"{vip} is outside every network of {listed(proxy.host for proxy in without)} ({networks})",
-            "write a free address of a network that all proxies share",
+            "write an unused address of a network that all proxies share",
         )
     for network in {carrier[2] for proxy in proxies for carrier in [situation.carrier(proxy)] if carrier}:
         if vip.version == 4 and network.prefixlen < 31 and vip in (network.network_address, network.broadcast_address):
-            yield Problem(subject, f"{vip} is the first or last address of {network}, which no host can have", "write one between them")
+            yield Problem(subject, f"{vip} is the first or last address of {network}, which no host can use", "write one between them")
 
 
 def check_failover(situation: Situation) -> Iterator[Problem]:
@@ -294,7 +294,7 @@ def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
     if port in NODE_PORTS and any(proxy.node for proxy in situation.proxies):
         yield Problem(
             "cluster_endpoint_port",
-            f"{port} is one of those that Services of type NodePort get, {NODE_PORTS[0]} to {NODE_PORTS[-1]}",
+            f"{port} is in the range of NodePort Services, {NODE_PORTS[0]} to {NODE_PORTS[-1]}",
             f"write another one, such as {situation.endpoint_type.port}",
         )
     for proxy in situation.proxies:
@@ -303,7 +303,7 @@ def check_endpoint_port(situation: Situation) -> Iterator[Problem]:
         if others:
             yield Problem(
                 "cluster_endpoint_port",
-                f"HAProxy cannot have {port} on {proxy.host}: it belongs to {others[0].process} ({others[0].purpose})",
+                f"HAProxy cannot use {port} on {proxy.host}: it is the port of {others[0].process} ({others[0].purpose})",
                 f"write another one, such as {situation.endpoint_type.port}",
             )
             return
@@ -341,7 +341,7 @@ def check_containerd(situation: Situation) -> Iterator[Problem]:
         if version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
             yield Problem(
                 "cluster_bundle_path",
-                f"{inputs.bundle_path} has containerd {version}, and Kubernetes {inputs.kubernetes_version} wants {oldest[0]}.{oldest[1]} or later",
+                f"{inputs.bundle_path} has containerd {version}, and Kubernetes {inputs.kubernetes_version} requires {oldest[0]}.{oldest[1]} or later",
                 "make the bundle with a later one, or set cluster_allow_old_containerd to true",
             )
         return
@@ -350,11 +350,11 @@ def check_containerd(situation: Situation) -> Iterator[Problem]:
             # What is installed stays, unless an exact version is wanted.
             version = inputs.containerd_version or host.found["containerd"]["version"] or (host.found["containerd"]["candidate"] if distribution else None)
             if version is None and distribution:
-                yield Problem(host.host, "its distribution offers no containerd", "set cluster_containerd_source to repository or bundle")
+                yield Problem(host.host, "its distribution has no containerd package", "set cluster_containerd_source to repository or bundle")
             elif version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
                 yield Problem(
                     host.host,
-                    f"containerd {version} cannot serve Kubernetes {inputs.kubernetes_version}, which wants {oldest[0]}.{oldest[1]} or later",
+                    f"containerd {version} does not support Kubernetes {inputs.kubernetes_version}, which requires {oldest[0]}.{oldest[1]} or later",
                     "set cluster_containerd_version to a later one, cluster_containerd_source to repository or bundle, or cluster_allow_old_containerd to true",
                 )
 
@@ -398,11 +398,11 @@ def check_pod_network(situation: Situation) -> Iterator[Problem]:
     if inputs.pod_network == "calico":
         backends = ENCAPSULATIONS[inputs.calico_encapsulation].backends
         if inputs.calico_backend not in ("auto", *backends):
-            yield Problem("cluster_calico_backend", f"{inputs.calico_backend} cannot carry {inputs.calico_encapsulation}", f"write auto or {listed(backends)}")
+            yield Problem("cluster_calico_backend", f"{inputs.calico_backend} does not support {inputs.calico_encapsulation}", f"write auto or {listed(backends)}")
         local.append(("cluster_calico_manifest", inputs.calico_manifest))
     for name, source in local:
         if source.startswith(("/", "~")) and not os.path.exists(source):
-            yield Problem(name, f"there is no {source} on the controller", "write the path of a file that is there")
+            yield Problem(name, f"there is no {source} on the controller", "write the path of an existing file")
 
 
 def check_kubelet_config(situation: Situation) -> Iterator[Problem]:
@@ -410,8 +410,8 @@ def check_kubelet_config(situation: Situation) -> Iterator[Problem]:
         if driver != situation.inputs.cgroup_driver:
             yield Problem(
                 f"cluster_kubelet_config of {listed(hosts)}",
-                f"has cgroupDriver {driver}, and containerd is told {situation.inputs.cgroup_driver}",
-                f"leave it out, and write cluster_cgroup_driver: {driver}",
+                f"has cgroupDriver {driver}, but containerd gets {situation.inputs.cgroup_driver}",
+                f"delete it, and write cluster_cgroup_driver: {driver}",
             )
 
 
@@ -424,7 +424,7 @@ def check_kubeadm_patches(situation: Situation) -> Iterator[Problem]:
 def check_files(situation: Situation) -> Iterator[Problem]:
     for file in situation.inputs.files:
         if "source" in file and not os.path.isfile(os.path.expanduser(file["source"])):
-            yield Problem("cluster_files", f"there is no file {file['source']} on the controller", "write the path of a file that is there")
+            yield Problem("cluster_files", f"there is no file {file['source']} on the controller", "write the path of an existing file")
 
 
 # What there is already.
@@ -439,19 +439,19 @@ def check_clusters(situation: Situation) -> Iterator[Problem]:
         yield Problem(
             listed(host.host for host in control_planes),
             f"belong to different clusters ({wrong})",
-            "leave those of one cluster in the inventory, or run `kubeadm reset` on the others",
+            "keep the hosts of one cluster in the inventory, or run `kubeadm reset` on the others",
         )
     # With an unfinished `init` of the same cluster at hand, check_unfinished has more to say.
     known = {None, course.ca_hash, *(host.ca_hash for host in situation.nodes if host.state == "initialising")}
     for host in situation.nodes:
         foreign = host.state not in (None, "clean", "initialising") and host.ca_hash not in known
         if foreign and host not in control_planes:
-            of = f"not to {shortened(course.ca_hash)}" if course.ca_hash else "and no control plane of that is here"
+            of = f"not to {shortened(course.ca_hash)}" if course.ca_hash else "and no control plane of it is in the inventory"
             left = "has begun to join" if host.state == "half_joined" else "belongs to"
             yield Problem(
                 host.host,
                 f"{left} another cluster ({shortened(host.ca_hash)}, {of})",
-                "take it out of the inventory, or run `kubeadm reset` on it when that cluster does not need it",
+                "remove it from the inventory, or run `kubeadm reset` on it if that cluster does not need it",
             )
         elif host.state == "control_plane" and not host.control_plane:
             yield Problem(
@@ -464,7 +464,7 @@ def check_clusters(situation: Situation) -> Iterator[Problem]:
                 host.host, "is a worker of the cluster, but a control plane in the inventory", "move it to the workers, or remove it from the cluster first"
             )
         elif host.state == "worker" and course.initialise and host.ca_hash is None:
-            yield Problem(host.host, "is a worker of some cluster, but there is none", "run `kubeadm reset` on it")
+            yield Problem(host.host, "is a worker of a cluster that has no control plane here", "run `kubeadm reset` on it")
 
 
 def check_first_init(situation: Situation) -> Iterator[Problem]:
@@ -478,13 +478,13 @@ def check_first_init(situation: Situation) -> Iterator[Problem]:
         )
     unknown = [host.host for host in situation.control_planes if host.found is None and not host.in_run]
     if unknown:
-        yield Problem(course.primary, f"would initialise a cluster, but whether {listed(unknown)} has one is not known", "run once without --limit")
+        yield Problem(course.primary, f"would initialise a cluster, but {listed(unknown)} may already belong to one", "run once without --limit")
     elif not situation.hosts[course.primary].in_run:
-        yield Problem(course.primary, "has to initialise the cluster, but this run is not for it", "run once without --limit")
+        yield Problem(course.primary, "must initialise the cluster, but this run excludes it", "run once without --limit")
 
 
 def check_unfinished(situation: Situation) -> Iterator[Problem]:
-    """An unfinished `init` is taken back only when it is proven that no other node belongs to its cluster."""
+    """An unfinished `init` is undone only if it is proven that no other node belongs to its cluster."""
     for host in situation.nodes:
         if host.state != "initialising" or host.ca_hash is None or host.ca_hash == situation.course.ca_hash:
             continue
@@ -495,13 +495,13 @@ def check_unfinished(situation: Situation) -> Iterator[Problem]:
             yield Problem(
                 host.host,
                 f"has an unfinished `kubeadm init`, but {listed(members)} belongs to its cluster ({shortened(host.ca_hash)})",
-                "run `kubeadm reset` on all of them, or mend it by hand",
+                "run `kubeadm reset` on all of them, or repair the cluster by hand",
             )
         elif unknown:
             yield Problem(
                 host.host,
-                f"has an unfinished `kubeadm init`, and whether {listed(unknown)} belongs to its cluster is not known",
-                "run without --limit, with all hosts up",
+                f"has an unfinished `kubeadm init`, and {listed(unknown)} may belong to its cluster",
+                "run without --limit, with all hosts running",
             )
 
 
@@ -517,26 +517,26 @@ def check_serving(situation: Situation) -> Iterator[Problem]:
         yield Problem(
             listed(host.host for host in silent),
             "belongs to a cluster, but no API server of it is ready" + (f" ({why})" if why else ""),
-            "bring one back: `journalctl -u kubelet` and /var/log/pods there tell more",
+            "repair one: see `journalctl -u kubelet` and /var/log/pods there",
         )
     living = situation.request.cluster
     if living is not None and not living["reachable"]:
-        said = f"its API server is ready, but does not tell of the cluster: {living['reason']}"
-        yield Problem(situation.course.primary, said, "run again, or look at it there")
+        said = f"its API server is ready, but does not describe the cluster: {living['reason']}"
+        yield Problem(situation.course.primary, said, "run again, or see the API server's log there")
 
 
 def check_changes(situation: Situation) -> Iterator[Problem]:
-    """What cannot be changed on a living cluster in passing."""
+    """What a run cannot change on an existing cluster."""
     living, inputs = situation.request.cluster, situation.inputs
     if living is None or not living["reachable"] or situation.course.initialise:
         return
     given = {
         "cluster_name": (inputs.name, living["name"], "the name cannot be changed"),
-        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "an upgrade is not automated yet: docs/operations.md has the way by hand"),
+        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "upgrades are not automated yet: docs/operations.md describes the manual procedure"),
         "cluster_endpoint_name": (
             f"{inputs.endpoint_name}:{situation.endpoint_port}",
             living["endpoint"],
-            "the endpoint, name and port, cannot be changed: every certificate and kubeconfig has it",
+            "the endpoint's name and port cannot be changed: every certificate and kubeconfig contains them",
         ),
         "cluster_dns_domain": (inputs.dns_domain, living["dns_domain"], "the domain of Services cannot be changed"),
         "cluster_pod_subnets": (_networks(inputs.pod_subnets), _networks(living["pod_subnets"]), "the pod network cannot be changed"),
@@ -544,15 +544,15 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
     }
     for name, (wanted, there, procedure) in given.items():
         if wanted != there and name not in situation.refused_inputs:
-            yield Problem(name, f"{wanted} is wanted, but the cluster has {there or 'none'}", f"write what it has; {procedure}")
+            yield Problem(name, f"is {wanted}, but the cluster has {there or 'none'}", f"write the cluster's value; {procedure}")
     members = {member["name"]: member["addresses"] for member in living["nodes"]}
     for host in situation.nodes:
         known = [address for address in members.get(host.name, []) if as_address(address)]
         if host.state in MEMBER_STATES and host.address and known and str(host.address) not in known:
             yield Problem(
                 f"cluster_node_address of {host.host}",
-                f"{host.address} ({host.address_source}) is wanted, but the cluster knows the node by {listed(known)}",
-                "write what it has; to change it, remove the node from the cluster and join it again",
+                f"{host.address} ({host.address_source}) is not the node's address in the cluster, {listed(known)}",
+                "write the cluster's value; to change it, remove the node from the cluster and join it again",
             )
 
 

@@ -106,13 +106,13 @@ def _positive(value: int) -> Iterator[Fault]:
 
 def _budget(value: float) -> Iterator[Fault]:
     if not (math.isfinite(value) and value > 0):
-        yield f"{value} is no time", "write seconds, such as 1 or 0.8"
+        yield f"{value} is no duration", "write seconds, such as 1 or 0.8"
 
 
 def _check_interval(value: int) -> Iterator[Fault]:
     """A TLS handshake has as long as that, too."""
     if value < 50:
-        yield f"{value} is too small for a TLS handshake, which has as long as that", "write 50 or more"
+        yield f"{value} is too small for a TLS handshake, which has the same limit", "write 50 or more"
 
 
 def _advert(value: int) -> Iterator[Fault]:
@@ -123,7 +123,7 @@ def _advert(value: int) -> Iterator[Fault]:
 def _election(value: int) -> Iterator[Fault]:
     """The limits of etcd: five heartbeats of 100 ms, and maxElectionMs (server/embed/config.go)."""
     if not 500 <= value <= 50000:
-        yield f"{value} is not a time-out that etcd takes", "write milliseconds from 500 to 50000"
+        yield f"{value} is not a timeout that etcd accepts", "write milliseconds from 500 to 50000"
 
 
 def _certificate_and_key(value: str) -> Iterator[Fault]:
@@ -134,7 +134,7 @@ def _certificate_and_key(value: str) -> Iterator[Fault]:
 
 def _router_id(value: int) -> Iterator[Fault]:
     if not 1 <= value <= 255:
-        yield f"{value} is not a VRRP router id", "write a number from 1 to 255, or leave it out"
+        yield f"{value} is not a VRRP router id", "write a number from 1 to 255, or delete it"
 
 
 def _kubernetes_version(value: str) -> Iterator[Fault]:
@@ -143,7 +143,7 @@ def _kubernetes_version(value: str) -> Iterator[Fault]:
     if parts is None:
         yield f"{value!r} is not an exact Kubernetes version", f"write major.minor.patch, such as {DEFAULT_KUBERNETES_VERSION}"
     elif parts[0] != 1 or parts[1] not in KUBERNETES_MINORS:
-        yield f"Kubernetes {value} is unknown here", f"write a version of {known}"
+        yield f"Kubernetes {value} is not supported", f"write a version of {known}"
 
 
 def _containerd_version(value: str) -> Iterator[Fault]:
@@ -171,7 +171,7 @@ def _subnets(smallest: Mapping[int, int], largest: Mapping[int, int]) -> Check:
         for network in networks:
             if not largest[network.version] <= network.prefixlen <= smallest[network.version]:
                 yield (
-                    f"{network} has not the size that Kubernetes takes",
+                    f"{network} has a size that Kubernetes does not accept",
                     f"write an IPv{network.version} prefix length from {largest[network.version]} to {smallest[network.version]}",
                 )
 
@@ -186,7 +186,7 @@ def _names_or_addresses(value: list[str]) -> Iterator[Fault]:
 
 def _url(value: str) -> Iterator[Fault]:
     if not re.fullmatch(r"https?://[^/\s]+\S*", value):
-        yield f"{value!r} is not a URL", "write it with https:// in front, without blanks"
+        yield f"{value!r} is not a URL", "begin it with https://, without spaces"
 
 
 def _registry(value: str) -> Iterator[Fault]:
@@ -246,7 +246,7 @@ def _mirrors(value: list[dict[str, Any]]) -> Iterator[Fault]:
             yield from _url(str(url))
     registries = [mirror.get("registry") for mirror in value]
     for registry in dict.fromkeys(one for one in registries if registries.count(one) > 1):
-        yield f"{registry} is there more than once", "write all its endpoints in one entry"
+        yield f"{registry} is listed more than once", "write all its endpoints in one entry"
 
 
 def _files(value: list[dict[str, Any]]) -> Iterator[Fault]:
@@ -257,7 +257,7 @@ def _files(value: list[dict[str, Any]]) -> Iterator[Fault]:
             yield f"its file {number} has no path", "write an absolute one, such as path: /etc/kubernetes/audit/policy.yaml"
             continue
         if path.startswith(tuple(f"{directory}/" for directory in KUBEADMS_OWN)):
-            yield f"{path} is in a directory of kubeadm's", "write it to one of its own, such as /etc/kubernetes/audit"
+            yield f"{path} is in a directory that kubeadm manages", "use another directory, such as /etc/kubernetes/audit"
         unknown = sorted(set(file) - {"path", "content", "source", "mode", "secret"})
         if unknown:
             yield f"{path} has {', '.join(unknown)}", "write path, content or source, mode and secret"
@@ -273,7 +273,7 @@ def _files(value: list[dict[str, Any]]) -> Iterator[Fault]:
             yield f"{path} has the secret {file['secret']!r}", "write true or false without quotes"
     paths = [file.get("path") for file in value]
     for path in dict.fromkeys(path for path in paths if path and paths.count(path) > 1):
-        yield f"{path} is there more than once", "write it once"
+        yield f"{path} is listed more than once", "write it once"
 
 
 def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
@@ -320,16 +320,16 @@ class ClusterInputs:
 
     endpoint_type: str = option(
         "vip",
-        "Who carries the address under which the cluster is reached: " + "; ".join(f"`{name}`, {row.meaning}" for name, row in ENDPOINT_TYPES.items()) + ".",
+        "What forwards connections of the endpoint to the API servers: " + "; ".join(f"`{name}`, {row.meaning}" for name, row in ENDPOINT_TYPES.items()) + ".",
         choices=tuple(ENDPOINT_TYPES),
     )
     endpoint_name: str = option(
-        "", "DNS name of the endpoint, put into `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True
+        "", "DNS name of the endpoint, written to `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True
     )
     endpoint_address: str = option(
         "",
-        "Address of the endpoint. With `vip`, a free address in the network of the proxies; with `load_balancer`, the load balancer's, "
-        "or nothing when `cluster_endpoint_name` is its name in DNS; with the others, nothing.",
+        "Address of the endpoint. With `vip`, an unused address in the network of the proxies; with `load_balancer`, the load balancer's, "
+        "or empty if `cluster_endpoint_name` is its DNS name; with the others, empty.",
         check=_address,
     )
     endpoint_port: int | None = option(
@@ -337,14 +337,14 @@ class ClusterInputs:
     )
     balancer_test: str = option(
         "fail",
-        "What a load balancer that does not reach every control plane does to a run, before anything on any host is changed: `fail` stops it, "
-        "`warn` only says so, `skip` does not test.",
+        "If the load balancer does not reach every control plane, before anything changes: `fail` stops the run, "
+        "`warn` reports it and continues; `skip` omits the test.",
         choices=("fail", "warn", "skip"),
     )
-    balancer_wait: int = option(180, "Seconds that the load balancer may take to find a control plane healthy.", check=_positive)
+    balancer_wait: int = option(180, "Seconds that the load balancer may take to mark a control plane healthy.", check=_positive)
     failover_budget: float = option(
         1.0,
-        "Seconds that any single fault of a `vip` may cost. Timings that can cost more, as `docs/failover.md` computes it, are refused.",
+        "Seconds that any single fault of a `vip` may cost. Timings that could exceed it by the model of `docs/failover.md` are refused.",
         check=_budget,
     )
 
@@ -357,7 +357,7 @@ class ClusterInputs:
     )
     service_subnets: list[str] = option(
         ["10.96.0.0/12"],
-        "Network of the Services; two as for the pods.",
+        "Network of the Services; for dual-stack a second one, as for the pods.",
         check=_subnets({4: 28, 6: 124}, {4: 12, 6: 108}),
     )
     dns_domain: str = option("cluster.local", "DNS domain of the Services.", check=_dns_domain)
@@ -377,8 +377,8 @@ class ClusterInputs:
     repository_key_url: str = option("", "The key of that repository. Not set: where upstream's layout has it.", check=_url)
     image_repository: str = option(
         "registry.k8s.io",
-        "Registry, and path in it, of Kubernetes' own images. containerd's sandbox image follows at once; what kubeadm wrote down when the cluster was made "
-        "stays.",
+        "Registry, and path in it, of Kubernetes' own images. containerd's sandbox image follows at once; images that kubeadm configured when the cluster was "
+        "created stay.",
         check=_registry,
     )
 
@@ -391,7 +391,7 @@ class ClusterInputs:
         "", "Exact version of containerd, to install and hold. Not set: the newest that the source has at the first installation.", check=_containerd_version
     )
     containerd_repository_url: str = option(
-        "https://download.docker.com/linux", "Docker's repository or a mirror of it, up to the names of the distributions.", check=_url
+        "https://download.docker.com/linux", "Docker's repository or a mirror of it, up to the directory that contains the distributions.", check=_url
     )
     containerd_repository_key_url: str = option("", "The key of that repository. Not set: where Docker's layout has it.", check=_url)
     containerd_registry_mirrors: list[dict[str, Any]] = option(
@@ -401,84 +401,84 @@ class ClusterInputs:
         check=_mirrors,
     )
     allow_old_containerd: bool = option(False, "Accept a containerd older than 2.0 for Kubernetes 1.36 and later, which upstream does not support.")
-    restrict_oom_score_adj: bool = option(False, "Keep containerd from lowering OOM scores below its own; only where nodes are containers.")
-    cgroup_driver: str = option("systemd", "Who manages control groups, for the kubelet and containerd alike.", choices=("systemd", "cgroupfs"))
+    restrict_oom_score_adj: bool = option(False, "Keep containerd from lowering OOM scores below its own; only for nodes that are containers.")
+    cgroup_driver: str = option("systemd", "The cgroup driver of the kubelet and containerd.", choices=("systemd", "cgroupfs"))
 
     pod_network: str = option(
         "calico",
-        "The pod network: `calico`; `manifests`, those of `cluster_pod_network_manifests`; `none`, you bring your own and the nodes stay NotReady until then.",
+        "The pod network: `calico`; `manifests`, those of `cluster_pod_network_manifests`; `none`, you install one yourself, and nodes are NotReady until then.",
         choices=("calico", "manifests", "none"),
     )
     pod_network_manifests: list[str] = option(
         [], "Manifests of another pod network: paths on the controller or URLs.", check=_controller_paths_or_urls, convert=_expanded
     )
     pod_network_workloads: list[dict[str, str]] = option(
-        [], "What to wait for after them, a list of `kind`, `namespace` and `name`. Not set: every DaemonSet and Deployment in them.", check=_workloads
+        [], "Workloads to wait for, a list of `kind`, `namespace` and `name`. Not set: every DaemonSet and Deployment in the manifests.", check=_workloads
     )
-    calico_version: str = option("3.33.0", "Upstream's release whose manifest is taken when no manifest is given.", check=_calico_version)
+    calico_version: str = option("3.33.0", "Release of upstream's manifest, if `cluster_calico_manifest` is not set.", check=_calico_version)
     calico_manifest: str = option(
         "",
         "Calico's manifest, a path on the controller or a URL. Not set: the bundle's `manifests/calico.yaml`, else upstream's.",
         check=_controller_path_or_url,
         convert=_expanded,
     )
-    calico_encapsulation: str = option("vxlan", "How Calico carries packets between nodes.", choices=tuple(ENCAPSULATIONS))
-    calico_backend: str = option("auto", "Who makes the routes. `auto`: `vxlan` with the VXLAN encapsulations, `bird` with the others.", choices=BACKENDS)
+    calico_encapsulation: str = option("vxlan", "How Calico encapsulates packets between nodes.", choices=tuple(ENCAPSULATIONS))
+    calico_backend: str = option("auto", "What creates the routes. `auto`: `vxlan` with the VXLAN encapsulations, `bird` with the others.", choices=BACKENDS)
     calico_image_registry: str = option("", "Registry of Calico's images. Not set: the manifest's own.", check=_registry)
 
     statistics_user: str = option("admin", "User of HAProxy's statistics page.", check=_word)
     statistics_password: str = option("", "Password of HAProxy's statistics page, needed where HAProxy runs. A secret: keep it in a vault.", check=_one_line)
-    proxy_maxconn: int = option(20000, "Connections that HAProxy takes at most.", check=_positive)
+    proxy_maxconn: int = option(20000, "Maximum number of connections of HAProxy.", check=_positive)
     proxy_check_interval: int | None = option(
         None,
         "Milliseconds between two checks of an API server by HAProxy. Not set: "
         + ", ".join(f"{row.check_interval} for `{name}`" for name, row in ENDPOINT_TYPES.items() if row.check_interval)
-        + ". Connecting and shaking hands may take as long, too.",
+        + ". Connection and TLS handshake of a check have the same limit.",
         check=_check_interval,
     )
-    proxy_check_timeout: int = option(120, "Milliseconds within which it must answer, or it gets no new connections until it does.", check=_positive)
+    proxy_check_timeout: int = option(120, "Milliseconds within which an API server must answer such a check; otherwise it gets no new connections until it does.", check=_positive)
     proxy_dead_interval: int | None = option(
-        None, "Milliseconds between two checks whether it is of any use. Not set: three times `cluster_proxy_check_interval`.", check=_check_interval
+        None, "Milliseconds between two checks whether an API server is usable at all. Not set: three times `cluster_proxy_check_interval`.", check=_check_interval
     )
-    proxy_dead_timeout: int = option(250, "Milliseconds within which it must answer one of those.", check=_positive)
+    proxy_dead_timeout: int = option(250, "Milliseconds within which it must answer such a check.", check=_positive)
     proxy_dead_fall: int = option(
-        2, "How many of those in a row it may miss, or the connections that it has are shut, if there is another one for them.", check=_positive
+        2, "Number of such checks in a row that it may miss before its connections are shut, if another API server is usable.", check=_positive
     )
-    proxy_connect_timeout: int = option(200, "Milliseconds within which it must take a connection, or another one is tried.", check=_positive)
+    proxy_connect_timeout: int = option(200, "Milliseconds within which an API server must accept a connection before HAProxy tries another one.", check=_positive)
     proxy_check_certificate: str = option(
         "",
-        "Client certificate and key, PEM, for the checks of API servers that let nobody unknown read `/readyz`. A secret: keep it in a vault.",
+        "Client certificate and key, PEM, for the checks of API servers that do not let anonymous users read `/readyz`. A secret: keep it in a vault.",
         check=_certificate_and_key,
     )
     vrrp_advert_interval: int = option(
-        100, "Milliseconds between two advertisements of keepalived; an active router that vanished is replaced after somewhat more than three.", check=_advert
+        100, "Milliseconds between two advertisements of keepalived; a lost active router is replaced after slightly more than three.", check=_advert
     )
     vrrp_router_id: int | None = option(
         None,
-        "VRRP router id, 1 to 255, alike on no two clusters of a network segment. Not set: the endpoint's address as a number, modulo 255, plus 1, "
-        "so that addresses less than 255 apart never share one.",
+        "VRRP router ID, 1 to 255, unique on the network segment. Not set: the endpoint's address as a number, modulo 255, plus 1, "
+        "so addresses less than 255 apart never have the same ID.",
         check=_router_id,
     )
 
     etcd_election_timeout: int | None = option(
         None,
-        "Milliseconds without a word from its leader after which a member of etcd calls an election; writes wait for up to twice as long. Not set: "
+        "Milliseconds without a heartbeat from the leader after which an etcd member calls an election; writes wait for up to twice as long. Not set: "
         "etcd's own, 1000.",
         check=_election,
         effective=AT_INIT,
     )
     kubeadm_config: dict[str, Any] = option(
         {},
-        "Fields of kubeadm's ClusterConfiguration (v1beta4), such as `apiServer.extraArgs`. Flags merge by name with those that are set here anyway, "
-        "other lists unite with them. A field that follows from another input is refused, and the input is named.",
+        "Fields of kubeadm's ClusterConfiguration (v1beta4), such as `apiServer.extraArgs`. Flags merge by name with those that the collection sets, "
+        "other lists are united. A field that another input determines is refused, with the name of that input.",
         check=_kubeadm_fields(CLUSTER_CONFIGURATION),
         effective=AT_INIT,
     )
     kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.", effective=AT_INIT)
     kubeadm_patches: str = option(
         "",
-        "Directory on the controller with patches for kubeadm, named as kubeadm wants them (`kube-apiserver+merge.yaml`). Every node gets them in "
-        "`/etc/kubernetes/quorum.kubeadm/patches`, workers those for the kubelet alone.",
+        "Directory on the controller with patches for kubeadm, named as kubeadm requires (`kube-apiserver+merge.yaml`). Every node gets them in "
+        "`/etc/kubernetes/quorum.kubeadm/patches`, workers only those for the kubelet.",
         check=_controller_path,
         convert=_expanded,
         effective=f"{AT_INIT} and {AT_JOIN}",
@@ -486,13 +486,13 @@ class ClusterInputs:
     files: list[dict[str, Any]] = option(
         [],
         "Files for every control plane, such as an audit policy: `path`, `content` or `source` (a path on the controller, also of a file that "
-        '`ansible-vault` has encrypted), `mode` (`"0600"` when not set), and `secret: true` for what no output may show. They are there before kubeadm '
-        "runs, and written anew when they change; what reads them is not restarted.",
+        '`ansible-vault` has encrypted), `mode` (`"0600"` when not set), and `secret: true` to keep the content out of all output. They are written before '
+        "kubeadm runs, and again when they change; components that read them are not restarted.",
         check=_files,
     )
-    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose failure counts as a warning.", effective=f"{AT_INIT} and {AT_JOIN}")
+    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose errors become warnings.", effective=f"{AT_INIT} and {AT_JOIN}")
     fetch_kubeconfig_to: str = option(
-        "", "File on the controller that gets a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path, convert=_expanded
+        "", "File on the controller for a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path, convert=_expanded
     )
 
 
@@ -501,11 +501,11 @@ class HostInputs:
     """The inputs that each host may have its own value of; `cluster_` stands before every name."""
 
     node_address: str = option("", "Address of the host in the cluster. Not set: the one its default route uses.", check=_address)
-    vrrp_interface: str = option("", "Interface that carries the virtual IP. Not set: the one whose network the address is in.")
+    vrrp_interface: str = option("", "Interface of the virtual IP. Not set: the one whose network contains the address.")
     statistics_address: str = option("", "Address on which HAProxy's statistics page listens. Not set: the host's address in the cluster.", check=_address)
-    swap: str = option("off", "`off` turns swap off for good; `keep` leaves it and lets the kubelet start with it.", choices=("off", "keep"))
-    kernel_modules: list[str] = option(["overlay", "br_netfilter"], "Kernel modules to load; a kernel that has them built in, or a container, needs none.")
-    sysctls: dict[str, Any] = option({}, "More kernel parameters.")
+    swap: str = option("off", "`off` turns swap off for good; `keep` leaves it on and configures the kubelet to accept it.", choices=("off", "keep"))
+    kernel_modules: list[str] = option(["overlay", "br_netfilter"], "Kernel modules to load; empty for containers and for kernels that have them built in.")
+    sysctls: dict[str, Any] = option({}, "Additional kernel parameters.")
     kubelet_config: dict[str, Any] = option(
         {},
         "Fields of the KubeletConfiguration. Those that are equal on all nodes become the cluster's; the others become a patch for kubeadm on each node, "
@@ -514,8 +514,8 @@ class HostInputs:
     )
     kubeadm_node_config: dict[str, Any] = option(
         {},
-        "Fields that kubeadm's InitConfiguration and JoinConfiguration (v1beta4) have in common: `nodeRegistration`, such as its `taints` and "
-        "`kubeletExtraArgs`, `timeouts`, and `skipPhases`. They merge as those of `cluster_kubeadm_config` do.",
+        "Fields that kubeadm's InitConfiguration and JoinConfiguration (v1beta4) share: `nodeRegistration`, such as its `taints` and "
+        "`kubeletExtraArgs`, `timeouts`, and `skipPhases`. They merge like those of `cluster_kubeadm_config`.",
         check=_kubeadm_fields(NODE_CONFIGURATION),
         effective=f"{AT_INIT} and {AT_JOIN}",
     )
@@ -584,7 +584,7 @@ def read_inputs(variables: Mapping[str, Mapping[str, Any]]) -> Inputs:
         other = next((index for index, value in enumerate(values) if value != values[0] or type(value) is not type(values[0])), None)
         if other is not None:
             differ = f"differs between {hosts[0]} and {hosts[other]}"
-            problems.append(Problem(name, differ, "it is one for the whole cluster: set it once, for all its hosts"))
+            problems.append(Problem(name, differ, "it applies to the whole cluster: set it once, for all hosts"))
             refused.add(name)
         value, faults = read(definition, values[0] if values and other is None else None)
         problems.extend(Problem(name, *fault) for fault in faults)

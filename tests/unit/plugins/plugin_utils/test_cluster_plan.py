@@ -628,7 +628,7 @@ def test_where_no_api_server_is_ready_the_verdict_says_so(name: str, refused: bo
 
 def test_a_cluster_that_does_not_tell_of_itself_stops_a_run() -> None:
     asked = {"found": living(), "cluster": {**CLUSTER, "reachable": False, "reason": "kubectl took longer than 15 s"}}
-    with pytest.raises(Refused, match="cp1: its API server is ready, but does not tell of the cluster: kubectl took longer than 15 s"):
+    with pytest.raises(Refused, match="cp1: its API server is ready, but does not describe the cluster: kubectl took longer than 15 s"):
         plan(**asked)
     assert plan(**asked, procedure="verify")["primary"] == "cp1"
 
@@ -730,9 +730,9 @@ REFUSED = [
         "a budget smaller than what no input changes", {"inputs": {"cluster_failover_budget": 0.04}}, "cluster_failover_budget",
         "api_server_killed can cost 0.05 s, and the budget is 0.04 s; raise the budget",
     ),
-    ("a budget without an end", {"inputs": {"cluster_failover_budget": float("inf")}}, "cluster_failover_budget", "inf is no time"),
+    ("a budget without an end", {"inputs": {"cluster_failover_budget": float("inf")}}, "cluster_failover_budget", "inf is no duration"),
     ("checks that are too quick", {"inputs": {"cluster_proxy_check_interval": 20}}, "cluster_proxy_check_interval", "too small for a TLS handshake"),
-    ("no budget", {"inputs": {"cluster_failover_budget": 0}}, "cluster_failover_budget", "0 is no time"),
+    ("no budget", {"inputs": {"cluster_failover_budget": 0}}, "cluster_failover_budget", "0 is no duration"),
     ("text for a budget", {"inputs": {"cluster_failover_budget": "1 s"}}, "cluster_failover_budget", "write a number without quotes"),
     ("an election before the heartbeats", {"inputs": {"cluster_etcd_election_timeout": 400}}, "cluster_etcd_election_timeout", "from 500 to 50000"),
     ("adverts between the steps", {"inputs": {"cluster_vrrp_advert_interval": 105}}, "cluster_vrrp_advert_interval", "in steps of ten"),
@@ -759,7 +759,7 @@ REFUSED = [
         "a registry twice",
         {"inputs": {"cluster_containerd_registry_mirrors": [{"registry": "docker.io", "endpoints": [MIRROR]}] * 2}},
         MIRRORS,
-        "docker.io is there more than once",
+        "docker.io is listed more than once",
     ),
     ("no URL", {"inputs": {"cluster_repository_url": "mirror.example.org"}}, "cluster_repository_url", "https://"),
     ("address of a node", {"hosts": {"w1": {"cluster_node_address": "eth1"}}}, "cluster_node_address of w1", "not an IP address"),
@@ -776,7 +776,7 @@ REFUSED = [
     ("another system", {"found": systems("arch", "")}, "w1", "is not supported"),
     ("name with underscore", {"workers": ("w_1",), "found": {"w_1": node("w1")}}, "w_1", "dashes and dots"),
     ("name with capitals", {"workers": ("W1",), "found": {"W1": node("w1")}}, "W1", "lower-case"),
-    ("endpoint named like a node", {"inputs": {"cluster_endpoint_name": "cp1"}}, "cluster_endpoint_name", "a name of its own"),
+    ("endpoint named like a node", {"inputs": {"cluster_endpoint_name": "cp1"}}, "cluster_endpoint_name", "write another name"),
     ("two of a name", {"found": {"w2": worker("w2", node_name="w1"), "cp1": control_plane("cp1")}}, "w1 and w2", "same name w1"),
     # Addresses and networks.
     (
@@ -792,7 +792,7 @@ REFUSED = [
         "cluster_node_address of w2",
         "(ansible_host)",
     ),
-    ("no address", {"found": {"w2": node("w2", default_address=None)}}, "cluster_node_address of w2", "no address of the host is known"),
+    ("no address", {"found": {"w2": node("w2", default_address=None)}}, "cluster_node_address of w2", "the host has no known address"),
     ("unknown address of a control plane", {"found": {**living(), "cp3": None}, "run": ("w1",)}, "cluster_node_address of cp3", "is not set"),
     ("pods in Services", {"inputs": {"cluster_pod_subnets": ["10.100.0.0/16"]}}, "cluster_pod_subnets", "overlaps 10.96.0.0/12 of cluster_service_subnets"),
     (
@@ -856,7 +856,7 @@ REFUSED = [
     ),
     ("broadcast address", {"inputs": {"cluster_endpoint_address": "198.18.64.255"}}, "cluster_endpoint_address", "first or last address"),
     ("wrong interface", {"inputs": {"cluster_vrrp_interface": "eth7"}}, "cluster_vrrp_interface of cp1, cp2 and cp3", "eth7"),
-    ("API server's port on control planes", {"inputs": {"cluster_endpoint_port": 6443}}, "cluster_endpoint_port", "belongs to kube-apiserver"),
+    ("API server's port on control planes", {"inputs": {"cluster_endpoint_port": 6443}}, "cluster_endpoint_port", "it is the port of kube-apiserver"),
     ("statistics' port", {"inputs": {"cluster_endpoint_port": 1080}, "proxies": ("lb1",)}, "cluster_endpoint_port", "statistics page"),
     ("monitor's port", {"inputs": {"cluster_endpoint_port": 16444}}, "cluster_endpoint_port", "monitor"),
     ("the port of what etcd says", {"inputs": {"cluster_endpoint_port": 16445}}, "cluster_endpoint_port", "the state of the local etcd member"),
@@ -895,7 +895,7 @@ REFUSED = [
         "old containerd asked for",
         {"inputs": {"cluster_containerd_version": "1.7.24"}, "control_planes": ("cp1",), "workers": ()},
         "cp1",
-        "containerd 1.7.24 cannot serve Kubernetes 1.37.2",
+        "containerd 1.7.24 does not support Kubernetes 1.37.2",
     ),
     ("old containerd there", {"found": {"w1": node("w1", containerd={"version": "1.7.24", "candidate": None})}}, "w1", "set cluster_containerd_version"),
     (
@@ -913,7 +913,7 @@ REFUSED = [
         "no containerd in the distribution",
         {"inputs": {"cluster_containerd_source": "distribution"}, "control_planes": ("cp1",), "workers": ()},
         "cp1",
-        "offers no containerd",
+        "has no containerd package",
     ),
     ("no bundle", {"inputs": {"cluster_install_source": "bundle"}}, "cluster_bundle_path", "cluster_install_source is bundle"),
     ("no bundle for containerd", {"inputs": {"cluster_containerd_source": "bundle"}}, "cluster_bundle_path", "cluster_containerd_source is bundle"),
@@ -964,7 +964,7 @@ REFUSED = [
         "a file among the static pods",
         {"inputs": {"cluster_files": [{"path": "/etc/kubernetes/manifests/audit.yaml", "content": ""}]}},
         "cluster_files",
-        "/etc/kubernetes/manifests/audit.yaml is in a directory of kubeadm's",
+        "/etc/kubernetes/manifests/audit.yaml is in a directory that kubeadm manages",
     ),
     ("a file with nothing in it", {"inputs": {"cluster_files": [{"path": "/etc/a"}]}}, "cluster_files", "/etc/a has neither content nor source"),
     (
@@ -978,7 +978,7 @@ REFUSED = [
     ("a mode without quotes", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "", "mode": 420}]}}, "cluster_files", "in quotes"),
     ("a secret text", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "", "secret": "yes"}]}}, "cluster_files", "has the secret 'yes'"),
     ("an owner", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": "", "owner": "etcd"}]}}, "cluster_files", "/etc/a has owner"),
-    ("a file twice", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": ""}] * 2}}, "cluster_files", "/etc/a is there more than once"),
+    ("a file twice", {"inputs": {"cluster_files": [{"path": "/etc/a", "content": ""}] * 2}}, "cluster_files", "/etc/a is listed more than once"),
     ("workload without name", {"inputs": {"cluster_pod_network_workloads": [{"kind": "DaemonSet"}]}}, "cluster_pod_network_workloads", "namespace and name"),
     # What there is already.
     (
@@ -988,7 +988,7 @@ REFUSED = [
         "cp1 and cp2: CA sha256:aaaaaaaaaaaaaaaa…; cp3: CA sha256:bbbb",
     ),
     ("worker of another cluster", {"found": {**living(), "w1": worker("w1", ca_hash=OTHERS)}}, "w1", "belongs to another cluster (CA sha256:bbbb"),
-    ("worker of a lost cluster", {"found": {"w1": worker("w1")}}, "w1", "no control plane of that is here"),
+    ("worker of a lost cluster", {"found": {"w1": worker("w1")}}, "w1", "no control plane of it is in the inventory"),
     ("half-joined elsewhere", {"found": {**living(), "cp3": node("cp3", state="half_joined", ca_hash=OTHERS)}}, "cp3", "has begun to join another cluster"),
     ("control plane among the workers", {"found": {**living(), "w1": control_plane("w1")}}, "w1", "a worker in the inventory"),
     ("worker among the control planes", {"found": {**living(), "cp3": worker("cp3")}}, "cp3", "a control plane in the inventory"),
@@ -1009,7 +1009,7 @@ REFUSED = [
         "cp1",
         "without --limit",
     ),
-    ("first init without the first", {"run": ("cp2", "cp3")}, "cp1", "this run is not for it"),
+    ("first init without the first", {"run": ("cp2", "cp3")}, "cp1", "this run excludes it"),
     (
         "unfinished init that others belong to",
         {"found": {"cp1": node("cp1", state="initialising", ca_hash=OURS), "w1": worker("w1")}},
@@ -1020,14 +1020,14 @@ REFUSED = [
         "unfinished init, others not known",
         {"found": {"cp1": node("cp1", state="initialising", ca_hash=OURS), "w1": None}, "run": CONTROL_PLANES},
         "cp1",
-        "with all hosts up",
+        "with all hosts running",
     ),
     ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "docs/operations.md"),
     (
         "pods changed",
         {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_pod_subnets": ["10.245.0.0/16"]}},
         "cluster_pod_subnets",
-        "10.245.0.0/16 is wanted, but the cluster has 10.244.0.0/16",
+        "is 10.245.0.0/16, but the cluster has 10.244.0.0/16",
     ),
     (
         "Services changed",
@@ -1045,7 +1045,7 @@ REFUSED = [
         "endpoint's port changed",
         {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_endpoint_port": 17443}},
         "cluster_endpoint_name",
-        "api.lab.test:17443 is wanted",
+        "is api.lab.test:17443, but the cluster has",
     ),
     ("DNS domain changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_dns_domain": "k8s.local"}}, "cluster_dns_domain", "cannot be changed"),
     ("cluster's name changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_name": "other"}}, "cluster_name", "cannot be changed"),
@@ -1057,7 +1057,7 @@ REFUSED = [
             "hosts": {"w1": {"cluster_node_address": "192.0.2.21"}},
         },
         "cluster_node_address of w1",
-        "the cluster knows the node by 198.18.64.21",
+        "not the node's address in the cluster, 198.18.64.21",
     ),
     # The kinds of endpoint.
     (
@@ -1094,16 +1094,16 @@ REFUSED = [
         "proxies that have nothing to do",
         {"inputs": {"cluster_endpoint_type": "load_balancer"}, "proxies": ("lb1",)},
         "proxies",
-        "cluster_endpoint_type load_balancer has no use for",
+        "cluster_endpoint_type load_balancer uses no proxies",
     ),
     (
         "new control plane without the proxies",
         {"found": living("cp3"), "run": ("cp3",), "cluster": CLUSTER},
         "cp3",
-        "leaves out cp1 and cp2, whose HAProxy has to learn of it",
+        "excludes cp1 and cp2, whose HAProxy must get the new API server",
     ),
-    ("endpoint on a NodePort", {"inputs": {"cluster_endpoint_port": 30443}}, "cluster_endpoint_port", "Services of type NodePort"),
-    ("endpoint on kube-proxy's port", {"inputs": {"cluster_endpoint_port": 10256}}, "cluster_endpoint_port", "belongs to kube-proxy"),
+    ("endpoint on a NodePort", {"inputs": {"cluster_endpoint_port": 30443}}, "cluster_endpoint_port", "the range of NodePort Services"),
+    ("endpoint on kube-proxy's port", {"inputs": {"cluster_endpoint_port": 10256}}, "cluster_endpoint_port", "it is the port of kube-proxy"),
     (
         "pod network on another interface",
         {
@@ -1120,7 +1120,7 @@ REFUSED = [
         "cluster_pod_subnets",
         "overlaps 10.244.7.0/24, the network of cp1",
     ),
-    ("URL with a blank", {"inputs": {"cluster_repository_url": "https://mirror /x"}}, "cluster_repository_url", "without blanks"),
+    ("URL with a blank", {"inputs": {"cluster_repository_url": "https://mirror /x"}}, "cluster_repository_url", "without spaces"),
     ("registry with a scheme", {"inputs": {"cluster_image_repository": "https://mirror.example.org"}}, "cluster_image_repository", "without https://"),
 ]
 
