@@ -85,7 +85,7 @@ def main() -> None:
         if not problems and not more:
             module.exit_json(changed=False, etcd_leader=leader)
         if not deadline.left:
-            module.fail_json(msg=f"after {module.params['timeout']:g} s the cluster is not well: {'; '.join([*problems, *more])}")
+            module.fail_json(msg=f"after {module.params['timeout']:g} s the cluster is not healthy: {'; '.join([*problems, *more])}")
         time.sleep(PAUSE)
 
 

@@ -181,7 +181,7 @@ def main() -> None:
     if wait and not answers(found):
         where = f"{module.params['host']}:{module.params['port']}"
         last = found["error"] or f"it answers {found['status']}, {found['body'].strip()[:100]}"
-        module.fail_json(msg=f"{where} did not answer as it should within {wait:.0f} s: {last}. Whoever carries that address brings no connection there.")
+        module.fail_json(msg=f"{where} did not answer correctly within {wait:.0f} s: {last}. Check what forwards connections from that address to the server.")
     module.exit_json(changed=False, **found)
 
 

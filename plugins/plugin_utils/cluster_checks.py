@@ -104,7 +104,7 @@ def check_names(situation: Situation) -> Iterator[Problem]:
     for host in situation.nodes:
         if len(host.name) > 63 or not is_dns_name(host.name):
             yield Problem(
-                host.host, f"{host.name!r} cannot be the name of a node", "use a name of lower-case letters, digits, dashes and dots in the inventory, 63 characters at most"
+                host.host, f"{host.name!r} cannot be the name of a node", "use at most 63 lower-case letters, digits, dashes and dots in the inventory"
             )
         if host.name == situation.inputs.endpoint_name:
             yield Problem("cluster_endpoint_name", f"{host.name} is the name of a node", "write another name")
@@ -207,7 +207,7 @@ def _endpoint_address(situation: Situation) -> Iterator[Problem]:
     if address == "unused" and inputs.endpoint_address:
         yield Problem("cluster_endpoint_address", f"has no meaning with cluster_endpoint_type {inputs.endpoint_type}", "leave it out")
     elif address == "required" and not inputs.endpoint_address:
-        yield Problem("cluster_endpoint_address", "is not set", "write the address of the endpoint; for a virtual IP, an unused one in the network of the proxies")
+        yield Problem("cluster_endpoint_address", "is not set", "write the endpoint's address; for a virtual IP, an unused one in the proxies' network")
     elif inputs.endpoint_name and not inputs.endpoint_address:
         silent = [host for host in situation.nodes if host.in_run and host.found and host.found["resolved"] and not host.found["resolved"]["addresses"]]
         # A control plane behind a load balancer has a line of its own; those without one need DNS.
@@ -398,7 +398,7 @@ def check_pod_network(situation: Situation) -> Iterator[Problem]:
     if inputs.pod_network == "calico":
         backends = ENCAPSULATIONS[inputs.calico_encapsulation].backends
         if inputs.calico_backend not in ("auto", *backends):
-            yield Problem("cluster_calico_backend", f"{inputs.calico_backend} does not support {inputs.calico_encapsulation}", f"write auto or {listed(backends)}")
+            yield Problem("cluster_calico_backend", f"{inputs.calico_backend} cannot do {inputs.calico_encapsulation}", f"write auto or {listed(backends)}")
         local.append(("cluster_calico_manifest", inputs.calico_manifest))
     for name, source in local:
         if source.startswith(("/", "~")) and not os.path.exists(source):
@@ -532,7 +532,7 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
         return
     given = {
         "cluster_name": (inputs.name, living["name"], "the name cannot be changed"),
-        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "upgrades are not automated yet: docs/operations.md describes the manual procedure"),
+        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "upgrades are not automated yet: see docs/operations.md"),
         "cluster_endpoint_name": (
             f"{inputs.endpoint_name}:{situation.endpoint_port}",
             living["endpoint"],

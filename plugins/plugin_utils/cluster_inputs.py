@@ -406,7 +406,7 @@ class ClusterInputs:
 
     pod_network: str = option(
         "calico",
-        "The pod network: `calico`; `manifests`, those of `cluster_pod_network_manifests`; `none`, you install one yourself, and nodes are NotReady until then.",
+        "The pod network: `calico`; `manifests`, those of `cluster_pod_network_manifests`; `none`, you install one, and nodes are NotReady until then.",
         choices=("calico", "manifests", "none"),
     )
     pod_network_manifests: list[str] = option(
@@ -436,15 +436,19 @@ class ClusterInputs:
         + ". Connection and TLS handshake of a check have the same limit.",
         check=_check_interval,
     )
-    proxy_check_timeout: int = option(120, "Milliseconds within which an API server must answer such a check; otherwise it gets no new connections until it does.", check=_positive)
+    proxy_check_timeout: int = option(
+        120, "Milliseconds within which an API server must answer such a check; otherwise it gets no new connections until it does.", check=_positive
+    )
     proxy_dead_interval: int | None = option(
-        None, "Milliseconds between two checks whether an API server is usable at all. Not set: three times `cluster_proxy_check_interval`.", check=_check_interval
+        None, "Milliseconds between two checks whether an API server is usable. Not set: three times `cluster_proxy_check_interval`.", check=_check_interval
     )
     proxy_dead_timeout: int = option(250, "Milliseconds within which it must answer such a check.", check=_positive)
     proxy_dead_fall: int = option(
         2, "Number of such checks in a row that it may miss before its connections are shut, if another API server is usable.", check=_positive
     )
-    proxy_connect_timeout: int = option(200, "Milliseconds within which an API server must accept a connection before HAProxy tries another one.", check=_positive)
+    proxy_connect_timeout: int = option(
+        200, "Milliseconds within which an API server must accept a connection before HAProxy tries another one.", check=_positive
+    )
     proxy_check_certificate: str = option(
         "",
         "Client certificate and key, PEM, for the checks of API servers that do not let anonymous users read `/readyz`. A secret: keep it in a vault.",
