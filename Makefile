@@ -5,7 +5,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill clean test lint unit molecule bench setup build files tables
+.PHONY: help demo drill clean test lint unit molecule bench setup build files compat docs tables
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,12 +22,15 @@ clean: ## Take the demo's containers and network away; the cache stays
 setup: ## Install what the lab and the tests need (the other commands do it themselves; quick when it is done)
 	@lab/setup
 
-test: lint unit molecule ## Everything that CI runs
+test: lint docs unit molecule ## Everything that CI runs
 
-lint: setup ## yamllint, ansible-lint, mypy
+lint: setup ## yamllint, ansible-lint, mypy, the changelog, ansible-test sanity, galaxy-importer
 	yamllint --strict .
 	ansible-lint
 	mypy
+	antsibull-changelog lint
+	tests/run_sanity
+	tests/import_to_galaxy
 
 unit: setup ## The Python tests
 	pytest
@@ -37,6 +40,12 @@ molecule: setup ## Every role and the whole cluster, on real machines made of co
 
 bench: setup ## The playbook against a shell script of bare commands
 	.venv/bin/python bench/run
+
+compat: setup ## The Python tests on every ansible-core and Python that are supported, those of targets' code on Python 3.9
+	tests/run_compat
+
+docs: setup ## The pages of modules, plugins and roles, as Galaxy shows them; a warning is an error
+	tests/build_docs
 
 build: setup ## The collection as a Galaxy artifact, in dist/
 	ansible-galaxy collection build --force --output-path dist
