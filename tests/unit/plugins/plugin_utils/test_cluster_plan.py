@@ -610,7 +610,8 @@ def test_a_host_that_does_not_answer_stops_who_works_on_it(name: str, refused: b
 @pytest.mark.parametrize(("name", "refused"), [("site", False), ("drill", True), ("guide", True), ("verify", False)])
 def test_where_there_is_no_cluster_nobody_can_break_it(name: str, refused: bool) -> None:
     if refused:
-        with pytest.raises(Refused, match=r"\A\S+ cannot begin; nothing on any host was changed\.\n- control_planes: none of them belongs to a cluster yet; build one with `ansible-playbook quorum.kubeadm.site`"):
+        subject = "control_planes: none of them belongs to a cluster yet; build one with `ansible-playbook quorum.kubeadm.site`"
+        with pytest.raises(Refused, match=rf"\A\S+ cannot begin; nothing on any host was changed\.\n- {subject}"):
             plan(procedure=name)
     else:
         assert plan(procedure=name)["initialise"]
