@@ -138,7 +138,7 @@ def faults(fields: Mapping[str, Any], shape: Mapping[str, Shape], path: str = ""
             continue
         expected = shape[name]
         if isinstance(expected, Elsewhere):
-            yield f"has {where}, which follows from something else", expected.write
+            yield f"has {where}, which is determined elsewhere", expected.write
         elif isinstance(expected, Flags):
             yield from _flags(where, value, expected)
         elif isinstance(expected, ListOf):
@@ -155,7 +155,7 @@ def faults(fields: Mapping[str, Any], shape: Mapping[str, Shape], path: str = ""
 def _unknown(where: str, path: str, name: str, known: Sequence[str]) -> Fault:
     nearest = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean {path}{nearest[0]}?" if nearest else f"write one of {', '.join(known)}"
-    return f"has {where}, which kubeadm's v1beta4 does not know", advice
+    return f"has {where}, which kubeadm's v1beta4 does not have", advice
 
 
 def _list(where: str, value: Any, fields: Mapping[str, str]) -> Iterator[Fault]:
@@ -174,4 +174,4 @@ def _flags(where: str, value: Any, flags: Flags) -> Iterator[Fault]:
         if set(flag) != {"name", "value"} or not re.fullmatch(r"[a-z][A-Za-z0-9-]*", flag["name"]):
             yield f"has {where} with {shown(flag)}", "write name, the flag without its leading dashes, and value"
         elif flag["name"] in flags.elsewhere:
-            yield f"has the flag {flag['name']} in {where}, which follows from something else", flags.elsewhere[flag["name"]]
+            yield f"has the flag {flag['name']} in {where}, which is determined elsewhere", flags.elsewhere[flag["name"]]

@@ -943,13 +943,13 @@ REFUSED = [
         "a field of another input",
         {"inputs": {"cluster_kubeadm_config": {"networking": {"podSubnet": "10.0.0.0/8"}}}},
         "cluster_kubeadm_config",
-        "has networking.podSubnet, which follows from something else; write cluster_pod_subnets",
+        "has networking.podSubnet, which is determined elsewhere; write cluster_pod_subnets",
     ),
     (
         "a field of a host's other input",
         {"hosts": {"w1": {"cluster_kubeadm_node_config": {"nodeRegistration": {"kubeletExtraArgs": [{"name": "node-ip", "value": "192.0.2.1"}]}}}}},
         "cluster_kubeadm_node_config of w1",
-        "has the flag node-ip in nodeRegistration.kubeletExtraArgs, which follows from something else; write cluster_node_address",
+        "has the flag node-ip in nodeRegistration.kubeletExtraArgs, which is determined elsewhere; write cluster_node_address",
     ),
     ("no directory of patches", {"inputs": {"cluster_kubeadm_patches": "/no/such"}}, "cluster_kubeadm_patches", "there is no directory /no/such"),
     (

@@ -100,10 +100,10 @@ def test_what_kubeadm_takes_is_taken(shape: dict[str, Any], fields: dict[str, An
 @pytest.mark.parametrize(
     ("fields", "wrong", "write"),
     [
-        ({"apiserver": {}}, "has apiserver, which kubeadm's v1beta4 does not know", "did you mean apiServer?"),
+        ({"apiserver": {}}, "has apiserver, which kubeadm's v1beta4 does not have", "did you mean apiServer?"),
         ({"apiServer": {"certSans": []}}, "has apiServer.certSans, which", "did you mean apiServer.certSANs?"),
         ({"colour": "red"}, "has colour", "write one of apiVersion"),
-        ({"kubernetesVersion": "v1.37.2"}, "has kubernetesVersion, which follows", "write cluster_kubernetes_version"),
+        ({"kubernetesVersion": "v1.37.2"}, "has kubernetesVersion, which is determined elsewhere", "write cluster_kubernetes_version"),
         ({"etcd": {"external": {}}}, "has etcd.external", "every control plane has a member"),
         ({"etcd": {"local": {"extraArgs": [{"name": "election-timeout", "value": "1"}]}}}, "the flag election-timeout in etcd.local", "cluster_etcd_election"),
         ({"apiServer": None}, "has apiServer, which is the value null", "write a mapping"),
