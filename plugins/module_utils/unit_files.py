@@ -71,3 +71,16 @@ def look_at_units(run: Runner, units: Sequence[str], paths: Iterable[str]) -> Un
         idle=[unit["Id"] for unit in found if is_idle(unit)],
         disabled=[unit["Id"] for unit in found if unit.get("UnitFileState") not in ("enabled", "static")],
     )
+
+
+def take_in(run: Runner, reload: Sequence[str], restart: Sequence[str]) -> None:
+    """Let those of the units that run take in what was written: by a reload, or by a restart.
+
+    What does not run reads its files when it is started. Raises ValueError with systemd's words when a unit fails.
+    """
+    commands = [["daemon-reload"], *([verb, *units] for verb, units in (("try-reload-or-restart", reload), ("try-restart", restart)) if units)]
+    for command in commands if reload or restart else ():
+        done = run(["systemctl", *command])
+        if done.rc:
+            unit = command[-1] if len(command) > 1 else ""
+            raise ValueError(f"`systemctl {' '.join(command)}` failed: {done.stderr.strip()}" + (f" (`journalctl -u {unit}` tells more)" if unit else ""))

@@ -70,10 +70,9 @@ options:
       - The mode of the installed files.
     type: str
     default: "0755"
-  units:
+  restart_units:
     description:
-      - The systemd units that run these files. A change is reported as well when one still runs an older file,
-        so that the handler a killed run never reached is notified by the next one.
+      - The systemd units that run these files. Those that run are restarted when something changed, or when a killed run left them with an older file.
     type: list
     elements: str
     default: []
@@ -115,13 +114,13 @@ stale_units:
   elements: str
   sample: [containerd.service]
 missing_units:
-  description: The units of O(units) of which there was no unit file yet.
+  description: The units of O(restart_units) of which there was no unit file yet.
   returned: success
   type: list
   elements: str
   sample: []
 idle_units:
-  description: The other units of O(units) that do not run, or are not enabled.
+  description: The other units of O(restart_units) that do not run, or are not enabled.
   returned: success
   type: list
   elements: str
@@ -147,7 +146,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import OPTIONS, Wanted, differing, has_mode, install
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units, take_in
 
 
 def main() -> None:
@@ -165,7 +164,7 @@ def main() -> None:
     installed = [file.dest for file in missing]
     staging = module.params["_staging"]
     try:
-        units = look_at_units(run, module.params["units"], [*(file.dest for file in files), *(text.path for text in texts)])
+        units = look_at_units(run, module.params["restart_units"], [*(file.dest for file in files), *(text.path for text in texts)])
         disabled = look_at_units(run, module.params["boot_units"], []).disabled
         pending = [(text, found) for text in texts if not is_as_wanted(text, found := look(text.path))]
         # Where the action has files to bring, it asks again, and nothing is written before they are there.
@@ -184,6 +183,8 @@ def main() -> None:
                     os.chown(file.dest, 0, 0)
                     os.chmod(file.dest, mode)
                 installed.append(file.dest)
+        if not module.check_mode and not missing and (installed or pending or units.stale):
+            take_in(run, [], module.params["restart_units"])
     except (ValueError, OSError) as error:
         module.fail_json(msg=f"Bundle {module.params['path']}: {error}")
     module.exit_json(

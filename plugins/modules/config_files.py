@@ -15,15 +15,13 @@ description:
   - Writes a set of files, owned by root, each validated and put in place atomically, in the order given.
   - Compares the whole set in one call, so a daemon with a main file, a unit drop-in and a certificate costs one task.
   - Missing parent directories are made, so it works on a host where the daemon is not installed yet, in check mode too.
-  - Reports a change as well when a running unit has not been loaded since its files were written, or failed to. A handler that a killed
-    run never reached, or that failed, is then notified by the next one.
+  - Reloads or restarts the units that read the files when one was written, and also when a running unit has not been loaded since its files
+    were written, or failed to, so that the next run mends what a killed one left.
 extends_documentation_fragment: quorum.kubeadm.attributes.changes
 attributes:
   diff_mode:
     description: Shows the difference of every file, secrets masked.
     support: full
-  idempotent:
-    details: Provided that the units are loaded anew in between, which is what the notified handler does.
 options:
   files:
     description: The files, in the order in which they are written.
@@ -60,8 +58,13 @@ options:
     type: list
     elements: path
     default: []
-  units:
-    description: The systemd units that read these files.
+  reload_units:
+    description: The systemd units that read these files and are reloaded when something changed and they run.
+    type: list
+    elements: str
+    default: []
+  restart_units:
+    description: Those that have to be restarted for it.
     type: list
     elements: str
     default: []
@@ -85,9 +88,8 @@ EXAMPLES = r"""
         mode: "0600"
         hidden: (?<=insecure-password ).*
         validate: [haproxy, -c, -f, "%s"]
-    units: [haproxy.service]
+    reload_units: [haproxy.service]
   register: configured
-  notify: Reload HAProxy
 
 - name: Install HAProxy
   ansible.builtin.apt:
@@ -138,7 +140,7 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import environment, run  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import without_hidden  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units, take_in  # noqa: E402
 
 
 def content_of(file: dict[str, Any]) -> str:
@@ -185,14 +187,16 @@ def main() -> None:
                 "required_by": {"secret_content": "hidden"},
             },
             "directories": {"type": "list", "elements": "path", "default": []},
-            "units": {"type": "list", "elements": "str", "default": []},
+            "reload_units": {"type": "list", "elements": "str", "default": []},
+            "restart_units": {"type": "list", "elements": "str", "default": []},
             "boot_units": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     files: list[dict[str, Any]] = module.params["files"]
+    reload, restart = module.params["reload_units"], module.params["restart_units"]
     try:
-        units = look_at_units(run, module.params["units"], [file["path"] for file in files])
+        units = look_at_units(run, [*reload, *restart], [file["path"] for file in files])
         disabled = look_at_units(run, module.params["boot_units"], []).disabled
         directories = [path for path in module.params["directories"] if not os.path.isdir(path)]
         wanted = [(TextFile(file["path"], content_of(file), int(file["mode"], 8)), file) for file in files]
@@ -205,6 +209,8 @@ def main() -> None:
                     validate(module, text, file["validate"], file["hidden"])
                 write(text)
                 module.set_default_selinux_context(text.path, False)
+            if pending or directories or units.stale:
+                take_in(run, reload, restart)
     except ValueError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -78,8 +78,26 @@ def test_wrong_mode(run_module: RunModule, arguments: dict[str, Any], tmp_path: 
 def test_unit_that_runs_an_older_file(run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, units, _paths: Units(units, [], [], []))
     arguments["_wanted"].pop()
-    answer = run_module("bundle_files", **arguments, units=["kubelet.service"])
+    taken: list[Any] = []
+    monkeypatch.setattr(bundle_files, "take_in", lambda _run, *units: taken.append(units))
+    answer = run_module("bundle_files", **arguments, restart_units=["kubelet.service"])
     assert (answer["changed"], answer["installed"], answer["stale_units"]) == (True, [], ["kubelet.service"])
+    assert taken == [([], ["kubelet.service"])]
+
+
+def test_units_are_restarted_when_the_files_are_there(
+    run_module: RunModule, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, _units, _paths: Units([], [], [], []))
+    taken: list[Any] = []
+    monkeypatch.setattr(bundle_files, "take_in", lambda _run, *units: taken.append(units))
+    arguments["restart_units"] = ["kubelet.service"]
+    run_module("bundle_files", **arguments)
+    assert not taken
+    (tmp_path / SUMS["kubeadm"]).write_text("kubeadm")
+    run_module("bundle_files", **arguments, _staging=str(tmp_path))
+    run_module("bundle_files", **arguments)
+    assert taken == [([], ["kubelet.service"])]
 
 
 def test_texts_are_written_with_the_files_and_not_before(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:

@@ -97,15 +97,22 @@ def test_a_secret_without_its_pattern(run_module: RunModule, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_a_unit_that_has_not_read_its_files(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
-    """A run that was killed before its handler leaves the file as it should be and the daemon as it was."""
+    """A run that was killed between the file and the reload leaves the file as it should be and the daemon as it was."""
     path = tmp_path / "f"
     path.write_text("as it should be")
     loaded = "Id={}\nLoadState=loaded\nActiveState=active\nNeedDaemonReload=no\nReloadResult=success\nStateChangeTimestampMonotonic={}\n"
     later = f"{10**15}"
-    monkeypatch.setattr(config_files, "run", lambda argv: Result(0, loaded.format(argv[-2], "1") + "\n" + loaded.format(argv[-1], later), ""))
-    found = run_module(
-        "config_files", check_mode=check_mode, files=[{"path": str(path), "content": "as it should be"}], units=["haproxy.service", "other.service"]
-    )
+    asked: list[str] = []
+
+    def systemctl(argv: list[str]) -> Result:
+        if argv[1] != "show":
+            asked.append(" ".join(argv[1:]))
+        return Result(0, loaded.format(argv[-2], "1") + "\n" + loaded.format(argv[-1], later), "")
+
+    monkeypatch.setattr(config_files, "run", systemctl)
+    units = {"reload_units": ["haproxy.service"], "restart_units": ["other.service"]}
+    found = run_module("config_files", check_mode=check_mode, files=[{"path": str(path), "content": "as it should be"}], **units)
+    assert asked == ([] if check_mode else ["daemon-reload", "try-reload-or-restart haproxy.service", "try-restart other.service"])
     assert (found["changed"], found["files"], found["stale_units"]) == (True, [], ["haproxy.service"])
     assert found["missing_units"] == found["idle_units"] == []
 
@@ -114,14 +121,35 @@ def test_units_to_install_and_to_start(run_module: RunModule, tmp_path: Path, mo
     (tmp_path / "f").write_text("")
     shown = "Id=haproxy.service\nLoadState=not-found\nActiveState=inactive\n\nId=keepalived.service\nLoadState=loaded\nActiveState=failed\n"
     monkeypatch.setattr(config_files, "run", lambda _argv: Result(0, shown, ""))
-    found = run_module("config_files", files=[{"path": str(tmp_path / "f"), "content": ""}], units=["haproxy.service", "keepalived.service"])
+    found = run_module("config_files", files=[{"path": str(tmp_path / "f"), "content": ""}], reload_units=["haproxy.service", "keepalived.service"])
     assert (found["changed"], found["missing_units"], found["idle_units"]) == (False, ["haproxy.service"], ["keepalived.service"])
+
+
+def test_a_reload_that_fails(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Result(0, "Id=haproxy.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n", "")
+    said = Result(1, "", "Job for haproxy.service failed.")
+    monkeypatch.setattr(config_files, "run", lambda argv: said if argv[1] == "try-reload-or-restart" else shown)
+    failed = run_module("config_files", files=[{"path": str(tmp_path / "f"), "content": "new"}], reload_units=["haproxy.service"])
+    assert failed["msg"] == (
+        "`systemctl try-reload-or-restart haproxy.service` failed: Job for haproxy.service failed. (`journalctl -u haproxy.service` tells more)"
+    )
+
+
+def test_what_is_as_it_should_be_is_not_reloaded(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f"
+    path.write_text("")
+    path.chmod(0o644)
+    asked: list[str] = []
+    shown = Result(0, "Id=haproxy.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nStateChangeTimestampMonotonic=1000000000000000\n", "")
+    monkeypatch.setattr(config_files, "run", lambda argv: asked.append(argv[1]) or shown)  # type: ignore[func-returns-value]
+    assert not run_module("config_files", files=[{"path": str(path), "content": ""}], reload_units=["haproxy.service"])["changed"]
+    assert asked == ["show"]
 
 
 def test_no_systemd(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "f").write_text("")
     monkeypatch.setattr(config_files, "run", lambda _argv: Result(1, "", "Failed to connect to bus"))
-    failed = run_module("config_files", files=[{"path": str(tmp_path / "f"), "content": ""}], units=["haproxy.service"])
+    failed = run_module("config_files", files=[{"path": str(tmp_path / "f"), "content": ""}], reload_units=["haproxy.service"])
     assert failed["msg"] == "systemctl does not tell the state of haproxy.service: Failed to connect to bus"
 
 
