@@ -51,6 +51,11 @@ options:
       - Seconds to go on trying until the server is verified and answers with 200. With it, a server that never does is a failure.
     type: float
     default: 0
+  must_answer:
+    description:
+      - V(false) tells what the server answered last, also when it is not as wanted after O(wait) seconds.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -161,6 +166,7 @@ def main() -> None:
             "path": {"type": "str", "default": "/readyz"},
             "timeout": {"type": "float", "default": 5.0},
             "wait": {"type": "float", "default": 0.0},
+            "must_answer": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
@@ -178,7 +184,7 @@ def main() -> None:
         # Nothing tells when a server far away begins to answer.
         time.sleep(INTERVAL)
         found = attempt(module.params, context)
-    if wait and not answers(found):
+    if wait and module.params["must_answer"] and not answers(found):
         where = f"{module.params['host']}:{module.params['port']}"
         last = found["error"] or f"it answers {found['status']}, {found['body'].strip()[:100]}"
         module.fail_json(msg=f"{where} did not answer correctly within {wait:.0f} s: {last}. Check what forwards connections from that address to the server.")

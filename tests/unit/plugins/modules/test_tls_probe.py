@@ -94,6 +94,13 @@ def test_nobody_there(run_module: Callable[..., dict[str, Any]]) -> None:
     assert (found["verified"], found["status"], found["error"]) == (False, None, "connection refused")
 
 
+def test_nobody_for_so_long(run_module: Callable[..., dict[str, Any]]) -> None:
+    """Whoever only asks is told; who waits for the server fails."""
+    arguments = {"host": "127.0.0.1", "port": 1, "ca_certificate": OURS.pem, "wait": 0.1}
+    assert run_module("tls_probe", **arguments, must_answer=False)["error"]
+    assert "did not answer correctly within 0 s" in run_module("tls_probe", **arguments)["msg"]
+
+
 def test_one_who_says_nothing(run_module: Callable[..., dict[str, Any]]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = probe(run_module, silent.getsockname()[1], timeout=0.2)
