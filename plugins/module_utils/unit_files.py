@@ -73,13 +73,15 @@ def look_at_units(run: Runner, units: Sequence[str], paths: Iterable[str]) -> Un
     )
 
 
-def take_in(run: Runner, reload: Sequence[str], restart: Sequence[str]) -> None:
+def take_in(run: Runner, looked: Units, reload: Sequence[str], restart: Sequence[str]) -> None:
     """Let those of the units that run take in what was written: by a reload, or by a restart.
 
-    What does not run reads its files when it is started. Raises ValueError with systemd's words when a unit fails.
+    What does not run reads its files when it is started, and systemctl refuses a unit of which there was no file. Raises ValueError with systemd's
+    words when a unit fails.
     """
-    commands = [["daemon-reload"], *([verb, *units] for verb, units in (("try-reload-or-restart", reload), ("try-restart", restart)) if units)]
-    for command in commands if reload or restart else ():
+    there = {verb: [one for one in units if one not in looked.missing] for verb, units in (("try-reload-or-restart", reload), ("try-restart", restart))}
+    commands = [[verb, *units] for verb, units in there.items() if units]
+    for command in [["daemon-reload"], *commands] if commands else ():
         done = run(["systemctl", *command])
         if done.rc:
             unit = command[-1] if len(command) > 1 else ""

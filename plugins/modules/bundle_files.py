@@ -184,7 +184,7 @@ def main() -> None:
                     os.chmod(file.dest, mode)
                 installed.append(file.dest)
         if not module.check_mode and not missing and (installed or pending or units.stale):
-            take_in(run, [], module.params["restart_units"])
+            take_in(run, units, [], module.params["restart_units"])
     except (ValueError, OSError) as error:
         module.fail_json(msg=f"Bundle {module.params['path']}: {error}")
     module.exit_json(

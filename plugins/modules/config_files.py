@@ -210,7 +210,7 @@ def main() -> None:
                 write(text)
                 module.set_default_selinux_context(text.path, False)
             if pending or directories or units.stale:
-                take_in(run, reload, restart)
+                take_in(run, units, reload, restart)
     except ValueError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import is_idle, is_stale, look_at_units, unit_properties
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import Units, is_idle, is_stale, look_at_units, take_in, unit_properties
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "proxy"
 BOOT = 1_795_440_000.0
@@ -66,6 +66,21 @@ def test_nothing_to_ask(file: str) -> None:
 @pytest.mark.parametrize(("state", "disabled"), [("enabled", False), ("static", False), ("disabled", True), ("", True), ("masked", True)])
 def test_what_does_not_start_at_boot(file: str, state: str, disabled: bool) -> None:
     assert look_at_units(shown("inactive", 1, state), ["kubelet.service"], [file]).disabled == (["containerd.service"] if disabled else [])
+
+
+@pytest.mark.parametrize(
+    ("missing", "asked"),
+    [
+        ([], [["daemon-reload"], ["try-reload-or-restart", "haproxy.service"], ["try-restart", "watcher.service"]]),
+        # systemctl refuses it: "Unit haproxy.service not found."
+        (["haproxy.service"], [["daemon-reload"], ["try-restart", "watcher.service"]]),
+        (["haproxy.service", "watcher.service"], []),
+    ],
+)
+def test_what_is_taken_in(missing: list[str], asked: list[list[str]]) -> None:
+    systemctl = Systemctl(Result(0, "", ""))
+    take_in(systemctl, Units([], missing, [], []), ["haproxy.service"], ["watcher.service"])
+    assert systemctl.asked == [["systemctl", *words] for words in asked]
 
 
 def test_no_answer(file: str) -> None:

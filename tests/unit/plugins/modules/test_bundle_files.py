@@ -79,7 +79,7 @@ def test_unit_that_runs_an_older_file(run_module: RunModule, arguments: dict[str
     monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, units, _paths: Units(units, [], [], []))
     arguments["_wanted"].pop()
     taken: list[Any] = []
-    monkeypatch.setattr(bundle_files, "take_in", lambda _run, *units: taken.append(units))
+    monkeypatch.setattr(bundle_files, "take_in", lambda _run, _looked, *units: taken.append(units))
     answer = run_module("bundle_files", **arguments, restart_units=["kubelet.service"])
     assert (answer["changed"], answer["installed"], answer["stale_units"]) == (True, [], ["kubelet.service"])
     assert taken == [([], ["kubelet.service"])]
@@ -90,7 +90,7 @@ def test_units_are_restarted_when_the_files_are_there(
 ) -> None:
     monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, _units, _paths: Units([], [], [], []))
     taken: list[Any] = []
-    monkeypatch.setattr(bundle_files, "take_in", lambda _run, *units: taken.append(units))
+    monkeypatch.setattr(bundle_files, "take_in", lambda _run, _looked, *units: taken.append(units))
     arguments["restart_units"] = ["kubelet.service"]
     run_module("bundle_files", **arguments)
     assert not taken
