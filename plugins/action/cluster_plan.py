@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import constants
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
@@ -55,7 +56,10 @@ class ActionModule(ControllerAction):
         try:
             plan = make_plan(request)
         except Refused as refused:
-            return {"failed": True, "msg": str(refused), "problems": [problem._asdict() for problem in refused.problems]}
+            # Printed, since Ansible shows the message of a failure twice, the second time as one line of JSON.
+            Display().display(str(refused), color=constants.COLOR_ERROR)
+            count = len(refused.problems)
+            return {"failed": True, "msg": f"{count} problem{'s' if count > 1 else ''}; the lines above say what to write or do"}
         for line in plan["summary"]:
             Display().display(line)
         return {"changed": False, "plan": dict(plan), "warnings": plan["warnings"]}

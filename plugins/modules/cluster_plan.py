@@ -193,9 +193,4 @@ plan:
       description: The lines that are printed; none where no host gets a step.
       type: list
       elements: str
-problems:
-  description: Everything that is wrong, each with C(subject), C(wrong) and C(write).
-  returned: when the plan is refused
-  type: list
-  elements: dict
 """
