@@ -30,7 +30,7 @@ OPTIONS: Mapping[str, Any] = {
         "options": {"path": {"type": "path", "required": True}, "content": {"type": "str", "required": True}, "mode": {"type": "str", "default": "0644"}},
     },
     "mode": {"type": "str", "default": "0755"},
-    "restart_units": {"type": "list", "elements": "str", "default": []},
+    "run_units": {"type": "list", "elements": "str", "default": []},
     "boot_units": {"type": "list", "elements": "str", "default": []},
 }
 _CHUNK = 1 << 20

@@ -73,6 +73,13 @@ def look_at_units(run: Runner, units: Sequence[str], paths: Iterable[str]) -> Un
     )
 
 
+def _systemctl(run: Runner, *words: str) -> None:
+    done = run(["systemctl", *words])
+    if done.rc:
+        hint = f" (`journalctl -u {words[-1]}` tells more)" if len(words) > 1 else ""
+        raise ValueError(f"`systemctl {' '.join(words)}` failed: {done.stderr.strip()}{hint}")
+
+
 def take_in(run: Runner, looked: Units, reload: Sequence[str], restart: Sequence[str]) -> None:
     """Let those of the units that run take in what was written: by a reload, or by a restart.
 
@@ -80,9 +87,22 @@ def take_in(run: Runner, looked: Units, reload: Sequence[str], restart: Sequence
     words when a unit fails.
     """
     there = {verb: [one for one in units if one not in looked.missing] for verb, units in (("try-reload-or-restart", reload), ("try-restart", restart))}
-    commands = [[verb, *units] for verb, units in there.items() if units]
-    for command in [["daemon-reload"], *commands] if commands else ():
-        done = run(["systemctl", *command])
-        if done.rc:
-            unit = command[-1] if len(command) > 1 else ""
-            raise ValueError(f"`systemctl {' '.join(command)}` failed: {done.stderr.strip()}" + (f" (`journalctl -u {unit}` tells more)" if unit else ""))
+    if any(there.values()):
+        _systemctl(run, "daemon-reload")
+    for verb, units in there.items():
+        if units:
+            _systemctl(run, verb, *units)
+
+
+def enable(run: Runner, units: Sequence[str]) -> None:
+    """Let units start at boot. Raises ValueError with systemd's words."""
+    if units:
+        _systemctl(run, "daemon-reload")
+        _systemctl(run, "enable", *units)
+
+
+def run_anew(run: Runner, units: Sequence[str]) -> None:
+    """Let units run with the files that there are, now and at boot. Raises ValueError with systemd's words."""
+    enable(run, units)
+    if units:
+        _systemctl(run, "restart", *units)

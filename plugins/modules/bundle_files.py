@@ -70,15 +70,16 @@ options:
       - The mode of the installed files.
     type: str
     default: "0755"
-  restart_units:
+  run_units:
     description:
-      - The systemd units that run these files. Those that run are restarted when something changed, or when a killed run left them with an older file.
+      - The systemd units that run these files, now and at boot. They are started when they do not run, and restarted when something changed or when a
+        killed run left them with an older file.
     type: list
     elements: str
     default: []
   boot_units:
     description:
-      - Units of which RV(disabled_units) tells whether they start at boot.
+      - Units that have to start at boot, and are enabled when they do not.
     type: list
     elements: str
     default: []
@@ -113,20 +114,14 @@ stale_units:
   type: list
   elements: str
   sample: [containerd.service]
-missing_units:
-  description: The units of O(restart_units) of which there was no unit file yet.
-  returned: success
-  type: list
-  elements: str
-  sample: []
 idle_units:
-  description: The other units of O(restart_units) that do not run, or are not enabled.
+  description: The units of O(run_units) that did not run, or not at boot, those without a unit file among them.
   returned: success
   type: list
   elements: str
   sample: []
-disabled_units:
-  description: The units of O(boot_units) that do not start at boot yet, those without a unit file among them.
+enabled_units:
+  description: The units of O(boot_units) that were enabled, or would be.
   returned: success
   type: list
   elements: str
@@ -146,7 +141,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bundle_files import OPTIONS, Wanted, differing, has_mode, install
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units, take_in
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import enable, look_at_units, run_anew
 
 
 def main() -> None:
@@ -164,7 +159,7 @@ def main() -> None:
     installed = [file.dest for file in missing]
     staging = module.params["_staging"]
     try:
-        units = look_at_units(run, module.params["restart_units"], [*(file.dest for file in files), *(text.path for text in texts)])
+        units = look_at_units(run, module.params["run_units"], [*(file.dest for file in files), *(text.path for text in texts)])
         disabled = look_at_units(run, module.params["boot_units"], []).disabled
         pending = [(text, found) for text in texts if not is_as_wanted(text, found := look(text.path))]
         # Where the action has files to bring, it asks again, and nothing is written before they are there.
@@ -183,18 +178,20 @@ def main() -> None:
                     os.chown(file.dest, 0, 0)
                     os.chmod(file.dest, mode)
                 installed.append(file.dest)
-        if not module.check_mode and not missing and (installed or pending or units.stale):
-            take_in(run, units, [], module.params["restart_units"])
+        idle = units.missing + units.idle
+        changed = bool(installed or pending or units.stale or idle)
+        if not module.check_mode and not missing:
+            run_anew(run, module.params["run_units"] if changed else [])
+            enable(run, disabled)
     except (ValueError, OSError) as error:
         module.fail_json(msg=f"Bundle {module.params['path']}: {error}")
     module.exit_json(
-        changed=bool(installed or pending or units.stale),
+        changed=changed or bool(disabled),
         installed=installed,
         texts=[text.path for text, _found in pending],
         stale_units=units.stale,
-        missing_units=units.missing,
-        idle_units=units.idle,
-        disabled_units=disabled,
+        idle_units=idle,
+        enabled_units=disabled,
         diff=[*([{"prepared": f"files of the bundle: {', '.join(installed)}\n"}] if installed else []), *(difference(text, found) for text, found in pending)],
         _missing=[file.sha256 for file in missing],
     )

@@ -69,7 +69,8 @@ options:
     elements: str
     default: []
   boot_units:
-    description: Units of which RV(disabled_units) tells whether they start at boot. They need not read the files.
+    description:
+      - Units that have to start at boot, and are enabled when they do not.
     type: list
     elements: str
     default: []
@@ -122,8 +123,8 @@ idle_units:
   type: list
   elements: str
   sample: []
-disabled_units:
-  description: The units of O(boot_units) that do not start at boot yet, those without a unit file among them.
+enabled_units:
+  description: The units of O(boot_units) that were enabled, or would be.
   returned: success
   type: list
   elements: str
@@ -140,7 +141,7 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import environment, run  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.config_files import without_hidden  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.text_files import TextFile, difference, is_as_wanted, look, write  # noqa: E402
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import look_at_units, take_in  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import enable, look_at_units, take_in  # noqa: E402
 
 
 def content_of(file: dict[str, Any]) -> str:
@@ -211,17 +212,18 @@ def main() -> None:
                 module.set_default_selinux_context(text.path, False)
             if pending or directories or units.stale:
                 take_in(run, units, reload, restart)
+            enable(run, disabled)
     except ValueError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
     module.exit_json(
-        changed=bool(pending or directories or units.stale),
+        changed=bool(pending or directories or units.stale or disabled),
         files=[text.path for text, _file, _found in pending],
         stale_units=units.stale,
         missing_units=units.missing,
         idle_units=units.idle,
-        disabled_units=disabled,
+        enabled_units=disabled,
         diff=[
             {side: without_hidden(part, file["hidden"]) for side, part in difference(text, found).items()} for text, file, found in pending
         ],

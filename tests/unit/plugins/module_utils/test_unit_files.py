@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
-from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import Units, is_idle, is_stale, look_at_units, take_in, unit_properties
+from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import (
+    Units,
+    enable,
+    is_idle,
+    is_stale,
+    look_at_units,
+    run_anew,
+    take_in,
+    unit_properties,
+)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "proxy"
 BOOT = 1_795_440_000.0
@@ -81,6 +90,20 @@ def test_what_is_taken_in(missing: list[str], asked: list[list[str]]) -> None:
     systemctl = Systemctl(Result(0, "", ""))
     take_in(systemctl, Units([], missing, [], []), ["haproxy.service"], ["watcher.service"])
     assert systemctl.asked == [["systemctl", *words] for words in asked]
+
+
+def test_what_is_to_run_now_and_at_boot() -> None:
+    systemctl = Systemctl(Result(0, "", ""))
+    enable(systemctl, [])
+    run_anew(systemctl, [])
+    assert not systemctl.asked
+    run_anew(systemctl, ["containerd.service"])
+    assert systemctl.asked == [["systemctl", "daemon-reload"], ["systemctl", "enable", "containerd.service"], ["systemctl", "restart", "containerd.service"]]
+
+
+def test_a_unit_that_does_not_start() -> None:
+    with pytest.raises(ValueError, match="`systemctl daemon-reload` failed: no bus$"):
+        enable(Systemctl(Result(1, "", "no bus\n")), ["kubelet.service"])
 
 
 def test_no_answer(file: str) -> None:

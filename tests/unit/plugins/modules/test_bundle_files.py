@@ -75,29 +75,50 @@ def test_wrong_mode(run_module: RunModule, arguments: dict[str, Any], tmp_path: 
     assert (tmp_path / "kubelet").stat().st_mode & 0o7777 == (0o700 if check_mode else 0o755)
 
 
-def test_unit_that_runs_an_older_file(run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, units, _paths: Units(units, [], [], []))
+class Systemd:
+    """What bundle_files learns of units, and what it asks for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **found: list[str]) -> None:
+        self.asked: list[tuple[str, list[str]]] = []
+        units = Units(**{**{"stale": [], "missing": [], "idle": [], "disabled": []}, **found})
+        monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, asked, _paths: units if asked else Units([], [], [], []))
+        for name in ("run_anew", "enable"):
+            monkeypatch.setattr(bundle_files, name, lambda _run, units, name=name: self.asked.append((name, units)) if units else None)
+
+
+@pytest.mark.parametrize("found", ["stale", "missing", "idle"])
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_unit_that_does_not_run_what_is_there(
+    run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch, found: str, check_mode: bool
+) -> None:
+    systemd = Systemd(monkeypatch, **{found: ["containerd.service"]})
+    arguments["files"].pop()
     arguments["_wanted"].pop()
-    taken: list[Any] = []
-    monkeypatch.setattr(bundle_files, "take_in", lambda _run, _looked, *units: taken.append(units))
-    answer = run_module("bundle_files", **arguments, restart_units=["kubelet.service"])
-    assert (answer["changed"], answer["installed"], answer["stale_units"]) == (True, [], ["kubelet.service"])
-    assert taken == [([], ["kubelet.service"])]
+    answer = run_module("bundle_files", check_mode, **arguments, run_units=["containerd.service"])
+    assert (answer["changed"], answer["installed"]) == (True, [])
+    assert answer["stale_units"] + answer["idle_units"] == ["containerd.service"]
+    assert systemd.asked == ([] if check_mode else [("run_anew", ["containerd.service"])])
 
 
 def test_units_are_restarted_when_the_files_are_there(
     run_module: RunModule, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, _units, _paths: Units([], [], [], []))
-    taken: list[Any] = []
-    monkeypatch.setattr(bundle_files, "take_in", lambda _run, _looked, *units: taken.append(units))
-    arguments["restart_units"] = ["kubelet.service"]
+    systemd = Systemd(monkeypatch)
+    arguments["run_units"] = ["containerd.service"]
     run_module("bundle_files", **arguments)
-    assert not taken
+    assert not systemd.asked
     (tmp_path / SUMS["kubeadm"]).write_text("kubeadm")
     run_module("bundle_files", **arguments, _staging=str(tmp_path))
-    run_module("bundle_files", **arguments)
-    assert taken == [([], ["kubelet.service"])]
+    assert not run_module("bundle_files", **arguments)["changed"]
+    assert systemd.asked == [("run_anew", ["containerd.service"])]
+
+
+def test_unit_that_does_not_start_at_boot(run_module: RunModule, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd = Systemd(monkeypatch, disabled=["kubelet.service"])
+    arguments["files"].pop()
+    arguments["_wanted"].pop()
+    answer = run_module("bundle_files", **arguments, boot_units=["kubelet.service"])
+    assert (answer["changed"], answer["enabled_units"], systemd.asked) == (True, ["kubelet.service"], [("enable", ["kubelet.service"])])
 
 
 def test_texts_are_written_with_the_files_and_not_before(run_module: RunModule, arguments: dict[str, Any], tmp_path: Path) -> None:

@@ -125,6 +125,17 @@ def test_units_to_install_and_to_start(run_module: RunModule, tmp_path: Path, mo
     assert (found["changed"], found["missing_units"], found["idle_units"]) == (False, ["haproxy.service"], ["keepalived.service"])
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_unit_that_does_not_start_at_boot(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
+    (tmp_path / "f").write_text("")
+    (tmp_path / "f").chmod(0o644)
+    asked: list[str] = []
+    shown = Result(0, "Id=kubelet.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n", "")
+    monkeypatch.setattr(config_files, "run", lambda argv: asked.append(argv[1]) or shown)  # type: ignore[func-returns-value]
+    done = run_module("config_files", check_mode=check_mode, files=[{"path": str(tmp_path / "f"), "content": ""}], boot_units=["kubelet.service"])
+    assert (done["changed"], done["enabled_units"], asked) == (True, ["kubelet.service"], ["show"] + ([] if check_mode else ["daemon-reload", "enable"]))
+
+
 def test_a_reload_that_fails(run_module: RunModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = Result(0, "Id=haproxy.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n", "")
     said = Result(1, "", "Job for haproxy.service failed.")
