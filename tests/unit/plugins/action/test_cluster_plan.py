@@ -92,7 +92,6 @@ class Site:
         result: dict[str, Any] = json.loads((self.directory / "planned.json").read_text(encoding="utf-8"))
         return result
 
-
     def refused(self) -> list[str]:
         """What the last plan found wrong, by the lines that were printed."""
         return re.findall(r"^- ([^:]+): ", self.output, re.MULTILINE)
