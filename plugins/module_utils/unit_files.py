@@ -94,15 +94,16 @@ def take_in(run: Runner, looked: Units, reload: Sequence[str], restart: Sequence
             _systemctl(run, verb, *units)
 
 
-def enable(run: Runner, units: Sequence[str]) -> None:
-    """Let units start at boot. Raises ValueError with systemd's words."""
-    if units:
+def enable(run: Runner, units: Sequence[str], disabled: Sequence[str], written: bool) -> None:
+    """Let units start at boot, and systemd know what was written of them. Raises ValueError with systemd's words."""
+    if disabled or (units and written):
         _systemctl(run, "daemon-reload")
-        _systemctl(run, "enable", *units)
+    if disabled:
+        _systemctl(run, "enable", *disabled)
 
 
 def run_anew(run: Runner, units: Sequence[str]) -> None:
     """Let units run with the files that there are, now and at boot. Raises ValueError with systemd's words."""
-    enable(run, units)
+    enable(run, units, units, True)
     if units:
         _systemctl(run, "restart", *units)

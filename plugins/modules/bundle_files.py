@@ -182,7 +182,7 @@ def main() -> None:
         changed = bool(installed or pending or units.stale or idle)
         if not module.check_mode and not missing:
             run_anew(run, module.params["run_units"] if changed else [])
-            enable(run, disabled)
+            enable(run, module.params["boot_units"], disabled, bool(pending))
     except (ValueError, OSError) as error:
         module.fail_json(msg=f"Bundle {module.params['path']}: {error}")
     module.exit_json(

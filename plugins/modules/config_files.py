@@ -212,7 +212,7 @@ def main() -> None:
                 module.set_default_selinux_context(text.path, False)
             if pending or directories or units.stale:
                 take_in(run, units, reload, restart)
-            enable(run, disabled)
+            enable(run, module.params["boot_units"], disabled, bool(pending))
     except ValueError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

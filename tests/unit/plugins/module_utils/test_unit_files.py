@@ -94,16 +94,30 @@ def test_what_is_taken_in(missing: list[str], asked: list[list[str]]) -> None:
 
 def test_what_is_to_run_now_and_at_boot() -> None:
     systemctl = Systemctl(Result(0, "", ""))
-    enable(systemctl, [])
     run_anew(systemctl, [])
     assert not systemctl.asked
     run_anew(systemctl, ["containerd.service"])
     assert systemctl.asked == [["systemctl", "daemon-reload"], ["systemctl", "enable", "containerd.service"], ["systemctl", "restart", "containerd.service"]]
 
 
+@pytest.mark.parametrize(
+    ("disabled", "written", "asked"),
+    [
+        ([], False, []),
+        # A drop-in of a unit that a package has enabled.
+        ([], True, [["daemon-reload"]]),
+        (["kubelet.service"], False, [["daemon-reload"], ["enable", "kubelet.service"]]),
+    ],
+)
+def test_what_is_to_start_at_boot(disabled: list[str], written: bool, asked: list[list[str]]) -> None:
+    systemctl = Systemctl(Result(0, "", ""))
+    enable(systemctl, ["kubelet.service"], disabled, written)
+    assert systemctl.asked == [["systemctl", *words] for words in asked]
+
+
 def test_a_unit_that_does_not_start() -> None:
     with pytest.raises(ValueError, match="`systemctl daemon-reload` failed: no bus$"):
-        enable(Systemctl(Result(1, "", "no bus\n")), ["kubelet.service"])
+        enable(Systemctl(Result(1, "", "no bus\n")), ["kubelet.service"], ["kubelet.service"], False)
 
 
 def test_no_answer(file: str) -> None:

@@ -82,8 +82,8 @@ class Systemd:
         self.asked: list[tuple[str, list[str]]] = []
         units = Units(**{**{"stale": [], "missing": [], "idle": [], "disabled": []}, **found})
         monkeypatch.setattr(bundle_files, "look_at_units", lambda _run, asked, _paths: units if asked else Units([], [], [], []))
-        for name in ("run_anew", "enable"):
-            monkeypatch.setattr(bundle_files, name, lambda _run, units, name=name: self.asked.append((name, units)) if units else None)
+        monkeypatch.setattr(bundle_files, "run_anew", lambda _run, units: self.asked.append(("run_anew", units)) if units else None)
+        monkeypatch.setattr(bundle_files, "enable", lambda _run, units, *_rest: self.asked.append(("enable", units)) if units else None)
 
 
 @pytest.mark.parametrize("found", ["stale", "missing", "idle"])
