@@ -50,7 +50,7 @@ def summary(plan: Mapping[str, Any], check_mode: bool, verify: str) -> list[str]
         (control_planes, "joined as a control plane" if len(control_planes) == 1 else "joined as control planes"),
         (workers, "joined as a worker" if len(workers) == 1 else "joined as workers"),
     ]
-    kubeconfig = inputs["fetch_kubeconfig_to"] or f"/root/.kube/config on {', '.join(serving)}; cluster_fetch_kubeconfig_to has a copy brought here"
+    kubeconfig = inputs["fetch_kubeconfig_to"] or f"/root/.kube/config on {', '.join(serving)}; set cluster_fetch_kubeconfig_to for a copy here"
     heading = f"{cluster} is built" if plan["initialise"] else f"{cluster} has grown"
     ready = "; its nodes are NotReady until you bring up a pod network" if inputs["pod_network"] == "none" else ", and every node of this run is Ready"
     return [

@@ -39,7 +39,7 @@ def test_a_cluster_that_was_built() -> None:
         "  cp1           initialised the cluster",
         "  cp2, cp3      joined as control planes",
         "  w1, w2        joined as workers",
-        "  kubeconfig    /root/.kube/config on cp1, cp2, cp3; cluster_fetch_kubeconfig_to has a copy brought here",
+        "  kubeconfig    /root/.kube/config on cp1, cp2, cp3; set cluster_fetch_kubeconfig_to for a copy here",
         "  verify it by  ansible-playbook quorum.kubeadm.verify -i inventory",
     ]
 
