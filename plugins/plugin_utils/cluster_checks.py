@@ -230,7 +230,7 @@ def check_proxies(situation: Situation) -> Iterator[Problem]:
     groups = situation.request.groups
     if groups.proxies and set(groups.proxies) - {proxy.host for proxy in situation.proxies}:
         yield Problem("proxies", f"has hosts, but cluster_endpoint_type {situation.inputs.endpoint_type} uses no proxies", "leave the group empty")
-    joining = [host.host for host in situation.control_planes if situation.course.steps.get(host.host) in ("join", "rejoin")]
+    joining = situation.joining_as(control_plane=True)
     left_out = [proxy.host for proxy in situation.proxies if not proxy.in_run]
     if joining and left_out and not situation.course.initialise:
         yield Problem(

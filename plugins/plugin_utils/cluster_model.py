@@ -202,6 +202,11 @@ class Course:
     steps: dict[str, Step]
     reset: list[str]
 
+    @property
+    def joining(self) -> list[str]:
+        """The hosts that join, or join anew, in the inventory's order."""
+        return [host for host, step in self.steps.items() if step in ("join", "rejoin")]
+
 
 def _step(host: Host, initialises: bool) -> Step:
     if not host.in_run or host.state is None or host.state in MEMBER_STATES:
@@ -360,6 +365,10 @@ class Situation:
     def uses_bundle(self) -> bool:
         return "bundle" in (self.inputs.install_source, self.containerd_source)
 
+    def joining_as(self, control_plane: bool) -> list[str]:
+        """The hosts that join as control planes, or those that join as workers."""
+        return [host for host in self.course.joining if self.hosts[host].control_plane is control_plane]
+
     @property
     def replacing(self) -> list[Host]:
         """Machines that have to join by a name that the cluster knows already, that of a dead machine, or will know: of a join that was cut short.
@@ -367,7 +376,7 @@ class Situation:
         The kubelet of such a join goes on by itself, so the cluster may hear of its node later than this look at it.
         """
         known = {node["name"] for node in self.request.cluster["nodes"]} if self.request.cluster else set()
-        joining = [host for host in self.nodes if self.course.steps.get(host.host) in ("join", "rejoin")]
+        joining = [self.hosts[host] for host in self.course.joining]
         return [host for host in joining if host.name in known or host.state == "half_joined"]
 
     @property

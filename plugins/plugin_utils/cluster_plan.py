@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents, kubeadm_patches
@@ -216,7 +216,7 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
 def _has_to_revoke(situation: Situation) -> bool:
     """Tell whether join credentials have to be taken back: those of this run, or those that a killed one left."""
     living, course = situation.request.cluster, situation.course
-    if living is None or course.initialise or any(step in ("join", "rejoin") for step in course.steps.values()):
+    if living is None or course.initialise or course.joining:
         return True
     return bool(revocable(living["bootstrap_tokens"])) or living["certificates_uploaded"]
 
@@ -296,18 +296,15 @@ def _verb(hosts: Sequence[str], one: str, several: str) -> str:
     return one if len(hosts) == 1 else several
 
 
-def _summary(situation: Situation, nodes: Mapping[str, PlannedNode]) -> list[str]:
+def _summary(situation: Situation) -> list[str]:
     """The plan as it is printed: one line for each thing that hosts do, and one alone where they do nothing."""
     inputs, course = situation.inputs, situation.course
     if not situation.request.procedure.gives_steps:
         return []
     cluster = f"the cluster {inputs.name} (Kubernetes {inputs.kubernetes_version})"
-    joining = {
-        kind: [host for host, node in nodes.items() if node["step"] in ("join", "rejoin") and node["control_plane"] is kind] for kind in (True, False)
-    }
-    if not course.initialise and not any(joining.values()):
+    if not course.initialise and not course.joining:
         return [f"Plan: every host of this run belongs to {cluster} already; none has to join."]
-    control_planes, workers = joining[True], joining[False]
+    control_planes, workers = situation.joining_as(control_plane=True), situation.joining_as(control_plane=False)
     replacing = [host.host for host in situation.replacing if host.host not in course.reset]
     proxies = [proxy.host for proxy in situation.proxies if proxy.in_run]
     rows = [
@@ -321,14 +318,14 @@ def _summary(situation: Situation, nodes: Mapping[str, PlannedNode]) -> list[str
     address = f" ({inputs.endpoint_address})" if inputs.endpoint_address else ""
     endpoint = f"{inputs.endpoint_name}{address}, port {situation.endpoint_port}: {situation.endpoint_type.meaning}"
     heading = f"Plan: build {cluster}." if course.initialise else f"Plan: hosts join {cluster}, which {course.primary} serves."
-    return [heading, *aligned([*((", ".join(subjects), does) for subjects, does in rows if subjects), ("endpoint", endpoint)])]
+    return [heading, *aligned([*rows, (["endpoint"], endpoint)])]
 
 
 def make_plan(request: Request) -> Plan:
     """Make the plan, or raise Refused with everything that is wrong."""
     read = read_inputs(request.variables)
     if not request.groups.control_planes:
-        empty = Problem("control_planes", "there is no control plane in the inventory", "put an odd number of hosts into this group, best three")
+        empty = Problem("control_planes", "there is no control plane in the inventory", "put an odd number of hosts into this group, usually three")
         raise Refused([empty, *read.problems], request.procedure)
     situation = look(request, read)
     problems = [*read.problems, *problems_of(situation)]
@@ -340,7 +337,6 @@ def make_plan(request: Request) -> Plan:
     kubelets = kubeadm_documents.kubelet_configurations(situation)
     patches = _patches(situation, kubelets)
     nodes = {node.host: _node(node, situation, patches[node.host]) for node in situation.nodes}
-    joining = [host for host, node in nodes.items() if node["step"] in ("join", "rejoin")]
     return Plan(
         inputs=without_secrets(inputs),
         endpoint=Endpoint(
@@ -357,9 +353,9 @@ def make_plan(request: Request) -> Plan:
         stale_members=[HostsEntry(name=host.name, address=str(host.address)) for host in situation.replaced],
         stale_nodes=[HostsEntry(name=host.name, address=str(host.address)) for host in situation.replacing],
         reset=course.reset,
-        joining=joining,
-        joining_control_planes=[host for host in joining if nodes[host]["control_plane"]],
-        joining_workers=[host for host in joining if not nodes[host]["control_plane"]],
+        joining=course.joining,
+        joining_control_planes=situation.joining_as(control_plane=True),
+        joining_workers=situation.joining_as(control_plane=False),
         present=[host.name for host in situation.nodes if host.in_run and host.state in MEMBER_STATES],
         awaited=[host.name for host in situation.nodes if host.in_run],
         revoke=_has_to_revoke(situation),
@@ -386,5 +382,5 @@ def make_plan(request: Request) -> Plan:
         fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",
         calico_manifest=_calico_manifest(situation),
         warnings=warnings_of(situation),
-        summary=_summary(situation, nodes),
+        summary=_summary(situation),
     )

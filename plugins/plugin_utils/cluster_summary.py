@@ -13,11 +13,11 @@ from typing import Any
 PLAYBOOK = "quorum.kubeadm.verify"
 
 
-def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
-    """Rows of a subject and what is said of it, as indented lines with two columns."""
-    rows = list(rows)
-    width = max(len(subject) for subject, _said in rows)
-    return [f"  {subject:<{width}}  {said}" for subject, said in rows]
+def aligned(rows: Iterable[tuple[Sequence[str], str]]) -> list[str]:
+    """Rows of subjects and what is said of them, as indented lines with two columns; of no subject nothing is said."""
+    told = [(", ".join(subjects), said) for subjects, said in rows if subjects]
+    width = max(len(subject) for subject, _said in told)
+    return [f"  {subject:<{width}}  {said}" for subject, said in told]
 
 
 def verify_command(typed: str, inventories: Sequence[str], collection: str, here: str) -> str:
@@ -55,5 +55,5 @@ def summary(plan: Mapping[str, Any], check_mode: bool, verify: str) -> list[str]
     ready = "; its nodes are NotReady until you bring up a pod network" if inputs["pod_network"] == "none" else ", and every node of this run is Ready"
     return [
         f"Done: {heading}{ready}.",
-        *aligned([*((", ".join(hosts), did) for hosts, did in rows if hosts), ("kubeconfig", kubeconfig), ("verify it by", verify)]),
+        *aligned([*rows, (["kubeconfig"], kubeconfig), (["verify it by"], verify)]),
     ]
