@@ -12,6 +12,8 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens im
 from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import Member
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+# How the annotations begin that this collection gives to nodes.
+OURS = "quorum.kubeadm/"
 
 
 class Taint(TypedDict):
@@ -23,15 +25,27 @@ class Taint(TypedDict):
 
 
 class Node(TypedDict):
-    """A node as the cluster knows it."""
+    """A node as the cluster knows it: `version` is the kubelet's, `runtime` the container runtime's name and version, `annotations` are ours alone."""
 
     name: str
     ready: bool
+    unschedulable: bool
     control_plane: bool
     version: str
+    runtime: str
     addresses: list[str]
     pod_cidrs: list[str]
+    labels: dict[str, str]
+    annotations: dict[str, str]
     taints: list[Taint]
+
+
+class Documents(TypedDict):
+    """The documents that kubeadm keeps in ConfigMaps of kube-system, YAML as it stands there; None where there is none."""
+
+    cluster: str | None
+    kubelet: str | None
+    kube_proxy: str | None
 
 
 class Cluster(TypedDict):
@@ -45,6 +59,8 @@ class Cluster(TypedDict):
     dns_domain: str | None
     pod_subnets: list[str]
     service_subnets: list[str]
+    documents: Documents
+    addons: dict[str, str]
     nodes: list[Node]
     etcd_members: list[Member]
     etcd_problem: str | None
@@ -58,10 +74,14 @@ def parse_node(node: Mapping[str, Any]) -> Node:
     return Node(
         name=metadata["name"],
         ready=any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])),
+        unschedulable=bool(spec.get("unschedulable")),
         control_plane=CONTROL_PLANE_LABEL in metadata.get("labels", {}),
         version=status.get("nodeInfo", {}).get("kubeletVersion", "").lstrip("v"),
+        runtime=status.get("nodeInfo", {}).get("containerRuntimeVersion", ""),
         addresses=[one["address"] for one in status.get("addresses", []) if one["type"] == "InternalIP"],
         pod_cidrs=list(spec.get("podCIDRs", [])),
+        labels=dict(metadata.get("labels", {})),
+        annotations={name: value for name, value in metadata.get("annotations", {}).items() if name.startswith(OURS)},
         taints=[Taint(key=one["key"], value=one.get("value"), effect=one["effect"]) for one in spec.get("taints", [])],
     )
 
@@ -76,11 +96,31 @@ def _list(text: str | None) -> list[str]:
     return [one.strip() for one in (text or "").split(",") if one.strip()]
 
 
+# What kubeadm runs beside its static pods, by their names and kinds.
+ADDONS = {"kube-proxy": "DaemonSet", "coredns": "Deployment"}
+
+
+def _addons(named: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, str]:
+    """Return the image of the first container of each addon that is there."""
+    found = {name: named.get((kind, name)) for name, kind in ADDONS.items()}
+    return {name: one["spec"]["template"]["spec"]["containers"][0]["image"] for name, one in found.items() if one}
+
+
 def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[str, Any]]) -> Cluster:
-    """Read the cluster from its Nodes and from kube-system's Secrets and ConfigMaps, leaving everything secret behind."""
+    """Read the cluster from its Nodes and from kube-system's Secrets, ConfigMaps, DaemonSets and Deployments, leaving everything secret behind."""
     everything = list(objects)
     named = {(one["kind"], one["metadata"]["name"]): one for one in everything}
-    configuration = named.get(("ConfigMap", "kubeadm-config"), {}).get("data", {}).get("ClusterConfiguration", "")
+
+    def kept(config_map: str, key: str) -> str | None:
+        text: str | None = named.get(("ConfigMap", config_map), {}).get("data", {}).get(key)
+        return text
+
+    documents = Documents(
+        cluster=kept("kubeadm-config", "ClusterConfiguration"),
+        kubelet=kept("kubelet-config", "kubelet"),
+        kube_proxy=kept("kube-proxy", "config.conf"),
+    )
+    configuration = documents["cluster"] or ""
     version = scalar(configuration, "kubernetesVersion")
     return Cluster(
         reachable=True,
@@ -91,6 +131,8 @@ def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[
         dns_domain=scalar(configuration, "dnsDomain"),
         pod_subnets=_list(scalar(configuration, "podSubnet")),
         service_subnets=_list(scalar(configuration, "serviceSubnet")),
+        documents=documents,
+        addons=_addons(named),
         nodes=sorted((parse_node(node) for node in nodes), key=lambda node: node["name"]),
         etcd_members=[],
         etcd_problem=None,

@@ -76,17 +76,32 @@ cluster:
       description: The networks of Services.
       type: list
       elements: str
+    documents:
+      description:
+        - The documents that kubeadm keeps in ConfigMaps of kube-system, YAML as it stands there - C(cluster), the ClusterConfiguration, C(kubelet), the
+          KubeletConfiguration that all nodes have in common, and C(kube_proxy), the KubeProxyConfiguration. None where there is none.
+      type: dict
+    addons:
+      description: The images of C(kube-proxy) and C(coredns), where they are there.
+      type: dict
+      sample: {kube-proxy: "registry.k8s.io/kube-proxy:v1.37.2", coredns: "registry.k8s.io/coredns/coredns:v1.14.6"}
     nodes:
-      description: The nodes in order of their names. C(version) is the kubelet's, C(addresses) are the internal ones.
+      description:
+        - The nodes in order of their names. C(version) is the kubelet's, C(runtime) the container runtime's with its name, C(addresses) are the
+          internal ones. Of the annotations those are returned that begin with C(quorum.kubeadm/).
       type: list
       elements: dict
       sample:
         - name: cp1
           ready: true
+          unschedulable: false
           control_plane: true
           version: 1.37.2
+          runtime: containerd://2.3.7
           addresses: [192.0.2.11]
           pod_cidrs: [10.244.0.0/24]
+          labels: {kubernetes.io/hostname: cp1, node-role.kubernetes.io/control-plane: ""}
+          annotations: {}
           taints: [{key: node-role.kubernetes.io/control-plane, value: null, effect: NoSchedule}]
     etcd_members:
       description: The members of etcd. One that was added but has not started yet has no name.
@@ -141,7 +156,7 @@ def cluster(kubectl: Kubectl, root: Path = ROOT, asker: Callable[[Path], etcd.As
     """Read the cluster."""
     with ThreadPoolExecutor() as side_by_side:
         nodes = side_by_side.submit(kubectl.objects, "get", "nodes")
-        objects = side_by_side.submit(kubectl.objects, "--namespace", "kube-system", "get", "secrets,configmaps")
+        objects = side_by_side.submit(kubectl.objects, "--namespace", "kube-system", "get", "secrets,configmaps,daemonsets,deployments")
         members = side_by_side.submit(etcd_members, root, asker)
     found = parse_cluster(nodes.result(), objects.result())
     try:

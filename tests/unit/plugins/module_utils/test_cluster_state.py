@@ -22,7 +22,7 @@ CERTIFICATES = {"kind": "Secret", "type": "Opaque", "metadata": {"name": "kubead
 
 def test_cluster() -> None:
     cluster = parse_cluster(NODES, OBJECTS)
-    assert {key: value for key, value in cluster.items() if key not in ("nodes", "bootstrap_tokens")} == {
+    assert {key: value for key, value in cluster.items() if key not in ("nodes", "bootstrap_tokens", "documents")} == {
         "reachable": True,
         "reason": None,
         "endpoint": "api.lab.test:6443",
@@ -31,21 +31,38 @@ def test_cluster() -> None:
         "dns_domain": "cluster.local",
         "pod_subnets": ["10.244.0.0/16"],
         "service_subnets": ["10.96.0.0/12"],
+        "addons": {},
         "etcd_members": [],
         "etcd_problem": None,
         "certificates_uploaded": False,
     }
     assert [node["name"] for node in cluster["nodes"]] == ["cp1", "cp2"]
+    documents = cluster["documents"]
+    assert "kind: ClusterConfiguration" in (documents["cluster"] or "") and "kind: KubeletConfiguration" in (documents["kubelet"] or "")
+    assert documents["kube_proxy"] is None
+
+
+def test_addons() -> None:
+    containers = [{"name": "coredns", "image": "registry.k8s.io/coredns/coredns:v1.14.6"}]
+    coredns = {"kind": "Deployment", "metadata": {"name": "coredns"}, "spec": {"template": {"spec": {"containers": containers}}}}
+    proxy = {"kind": "ConfigMap", "metadata": {"name": "kube-proxy"}, "data": {"config.conf": "mode: iptables\n", "kubeconfig.conf": ""}}
+    cluster = parse_cluster([], [coredns, proxy])
+    assert cluster["addons"] == {"coredns": "registry.k8s.io/coredns/coredns:v1.14.6"}
+    assert cluster["documents"] == {"cluster": None, "kubelet": None, "kube_proxy": "mode: iptables\n"}
 
 
 def test_node() -> None:
     assert parse_node(NODES[0]) == {
         "name": "cp1",
         "ready": False,
+        "unschedulable": False,
         "control_plane": True,
         "version": "1.37.2",
+        "runtime": "containerd://2.3.7",
         "addresses": ["198.18.79.11"],
         "pod_cidrs": ["10.244.0.0/24"],
+        "labels": NODES[0]["metadata"]["labels"],
+        "annotations": {},
         "taints": [
             {"key": "node-role.kubernetes.io/control-plane", "value": None, "effect": "NoSchedule"},
             {"key": "node.kubernetes.io/not-ready", "value": None, "effect": "NoSchedule"},
@@ -59,12 +76,22 @@ def test_ready_worker_and_a_node_that_has_said_nothing_yet() -> None:
     assert parse_node({"metadata": {"name": "w2"}}) == {
         "name": "w2",
         "ready": False,
+        "unschedulable": False,
         "control_plane": False,
         "version": "",
+        "runtime": "",
         "addresses": [],
         "pod_cidrs": [],
+        "labels": {},
+        "annotations": {},
         "taints": [],
     }
+
+
+def test_node_that_a_procedure_works_on() -> None:
+    annotations = {"quorum.kubeadm/cordoned-by": "upgrade", "volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+    node = parse_node({"metadata": {"name": "w1", "annotations": annotations}, "spec": {"unschedulable": True}})
+    assert (node["unschedulable"], node["annotations"]) == (True, {"quorum.kubeadm/cordoned-by": "upgrade"})
 
 
 def test_uploaded_certificates() -> None:
