@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible import constants
@@ -20,7 +21,7 @@ def show(checks: Sequence[Check]) -> list[str]:
     """Print the checks, each in the colour of what it came to, and return the lines."""
     shown = lines(checks)
     for check, line in zip(checks, shown):
-        Display().display(line, color=getattr(constants, COLOURS[check.passed]))
+        Display().display(line, color=constants.COLOR_WARN if check.warning else getattr(constants, COLOURS[check.passed]))
     return shown
 
 
@@ -52,6 +53,7 @@ class ActionModule(ControllerAction):
                 proxies={host: value["proxy"] for host, value in told(arguments["proxy_variable"], "proxy").items()},
                 endpoint=told(arguments["endpoint_variable"], "verified"),
                 pods=arguments["pods"] if "pods" in arguments["pods"] else None,
+                now=datetime.now(timezone.utc),
                 balancer=arguments["balancer"] if "reached" in arguments["balancer"] else None,
             )
         )

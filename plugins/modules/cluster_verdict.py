@@ -77,6 +77,9 @@ checks:
     passed:
       description: Whether it is; None when it could not be checked.
       type: bool
+    warning:
+      description: Whether it is true, but not for long.
+      type: bool
     detail:
       description: What was seen, or what is wrong and where to look.
       type: str

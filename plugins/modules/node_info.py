@@ -100,6 +100,19 @@ node:
         - C(half_joined) has what an unfinished C(kubeadm join) left.
         - A node whose work was marked as unfinished, but that its cluster has as a finished member and that serves, is what it became.
       type: str
+    certificates:
+      description:
+        - The certificates that kubeadm, its kubeconfig files and the kubelet have here, and those of the CAs. C(name) is kubeadm's, or
+          C(kubelet-client) and C(kubelet-server); C(not_before) and C(not_after) are in UTC, None where C(path) holds none that can be read; C(names) are those
+          of subjectAltName.
+      type: list
+      elements: dict
+      sample:
+        - name: apiserver
+          path: /etc/kubernetes/pki/apiserver.crt
+          not_before: "2026-11-28T16:12:52Z"
+          not_after: "2027-11-28T16:17:52Z"
+          names: [cp1, kubernetes, 192.0.2.11]
     ca_hash:
       description: The pin of the cluster's CA, or None.
       type: str
@@ -143,6 +156,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import stale_copies
 from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import actual_membership
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import read_certificates
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server
 
 ROOT = Path("/")
@@ -280,6 +294,7 @@ def node(
         "kubelet": {"version": versions["kubelet"].result()},
         "kubeadm": {"version": versions["kubeadm"].result()},
         **membership,
+        "certificates": read_certificates(root),
         "api_ready": server is not None and problem is None,
         "api_problem": problem,
         "resolved": meant.result() if meant else None,

@@ -514,10 +514,14 @@ def check_serving(situation: Situation) -> Iterator[Problem]:
     silent = [host for host in situation.control_planes if host.state == "control_plane"]
     if silent and not situation.course.serving:
         why = "; ".join(f"{host.host}: {host.found['api_problem']}" for host in silent if host.found and host.found["api_problem"])
+        expired = [host for host in silent if host.expired(situation.request.now)]
+        if expired:
+            names = listed(name for host in expired for name in host.expired(situation.request.now))
+            why = f"certificates have expired on {listed(host.host for host in expired)}: {names}"
         yield Problem(
             listed(host.host for host in silent),
             "belongs to a cluster, but no API server of it is ready" + (f" ({why})" if why else ""),
-            "repair one: see `journalctl -u kubelet` and /var/log/pods there",
+            "run `ansible-playbook quorum.kubeadm.renew_certificates`" if expired else "repair one: see `journalctl -u kubelet` and /var/log/pods there",
         )
     living = situation.request.cluster
     if living is not None and not living["reachable"]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any, Literal, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
@@ -17,6 +18,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, Procedure
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import Certificate, has_expired
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES, Membership, State, url_host
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import On, Port
 
@@ -63,6 +65,7 @@ class Node(Membership):
     listening: list[Listener]
     containerd: Containerd
     kubelet: Kubelet
+    certificates: list[Certificate]
     api_ready: bool
     api_problem: str | None
     resolved: Resolved | None
@@ -84,6 +87,7 @@ class Request:
     procedure: Procedure = SITE
     said: frozenset[str] = frozenset()
     """The names of the variables that were said with `-e`."""
+    now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property
     def hosts(self) -> list[str]:
@@ -114,6 +118,10 @@ class Host:
     @property
     def ca_hash(self) -> str | None:
         return self.found["ca_hash"] if self.found else None
+
+    def expired(self, now: datetime) -> list[str]:
+        """The certificates on the host that are no longer valid."""
+        return [certificate["name"] for certificate in (self.found["certificates"] if self.found else []) if has_expired(certificate, now)]
 
     def networks(self) -> Iterator[tuple[str, Address, Network]]:
         """Each address on the host's interfaces, with the interface and the network it is in."""

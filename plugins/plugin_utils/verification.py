@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import AUTHORITIES, URGENT, Certificate, is_due, is_urgent, time_left
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import PORTS
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
@@ -16,6 +18,10 @@ CONTROL_PLANE_LISTENERS = {(port.number, port.process) for port in PORTS if port
 BELOW = "\n    "
 # Seconds.
 SETTLED = 2
+# In place of the days that a certificate is still valid.
+UNREADABLE, EXPIRED = -2, -1
+# By whether it is about a CA.
+ADVICE = {"run renew_certificates.yml": False, "no procedure makes a CA anew yet: build a new cluster in time": True}
 NOT_CHECKED = "not checked, because no control plane answers"
 
 ByHost = Mapping[str, Mapping[str, Any]]
@@ -27,6 +33,8 @@ class Check(NamedTuple):
     name: str
     passed: bool | None
     detail: str
+    warning: bool = False
+    """Whether it is true, but not for long."""
 
 
 class Evidence(NamedTuple):
@@ -42,6 +50,7 @@ class Evidence(NamedTuple):
     """What `tls_probe` returned, by host."""
     pods: Mapping[str, Any] | None
     """What `pod_probe` returned; None when it was not run."""
+    now: datetime
     balancer: Mapping[str, Any] | None = None
     """What `balancer_verdict` returned; None where no load balancer is tested."""
 
@@ -57,14 +66,16 @@ class Evidence(NamedTuple):
 
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
-    judges = (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens)
+    judges = (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens, _certificates)
     return [check for judge in judges for check in judge(evidence)]
 
 
 def lines(checks: Iterable[Check]) -> list[str]:
     """The checks as they are printed."""
     marks = {True: "✓", False: "✗", None: "–"}
-    return [f"{marks[passed]} {name}:{'' if detail.startswith(BELOW) else ' '}{detail}" for name, passed, detail in checks]
+    return [
+        f"{'!' if check.warning else marks[check.passed]} {check.name}:{'' if check.detail.startswith(BELOW) else ' '}{check.detail}" for check in checks
+    ]
 
 
 def _judge(name: str, problems: Sequence[str], fine: str) -> Check:
@@ -303,6 +314,34 @@ def _tokens(evidence: Evidence) -> Check:
     ours = [token["id"] for token in evidence.cluster["bootstrap_tokens"] if token["ours"]]
     problems = [f"{_listed(ours)}: left by an interrupted run; the next run of site.yml deletes it"] if ours else []
     return _judge("No bootstrap token of this collection remains", problems, f"other tokens: {len(evidence.cluster['bootstrap_tokens'])}")
+
+
+def _certificates(evidence: Evidence) -> Iterator[Check]:
+    every = [(host, certificate) for host in evidence.plan["nodes"] if host in evidence.found for certificate in evidence.found[host]["certificates"]]
+    if not every:
+        return
+    urgent = [one for one in every if is_urgent(one[1], evidence.now)]
+    due = [one for one in every if is_due(one[1], evidence.now) and one not in urgent]
+    rest = [one for one in every if one not in urgent and one not in due]
+    rows = [*_time_left(urgent, evidence.now, advise=True), *_time_left(due, evidence.now, advise=True), *_time_left(rest, evidence.now)]
+    detail = "".join(f"{BELOW}{row}" for row in rows)
+    yield Check(f"No certificate expires within {URGENT.days} days", not urgent, detail, warning=bool(due) and not urgent)
+
+
+def _time_left(certificates: Iterable[tuple[str, Certificate]], now: datetime, advise: bool = False) -> Iterator[str]:
+    """Rows of the certificates that are valid for the same number of days, the fewest days first."""
+    rows: dict[int, dict[str, list[str]]] = {}
+    for host, certificate in certificates:
+        days = max(time_left(certificate, now).days, EXPIRED) if certificate["not_after"] else UNREADABLE
+        rows.setdefault(days, {}).setdefault(certificate["name"], []).append(host)
+    for days, having in sorted(rows.items()):
+        together: dict[str, list[str]] = {}
+        for name, hosts in having.items():
+            together.setdefault(_listed(dict.fromkeys(hosts)), []).append(name)
+        names = "; ".join(f"{_listed(names)} on {hosts}" for hosts, names in together.items())
+        said = {UNREADABLE: "cannot be read", EXPIRED: "expired"}.get(days, f"{days} day{'' if days == 1 else 's'} left")
+        advice = [word for word, concerned in ADVICE.items() if advise and any((name in AUTHORITIES) is concerned for name in having)]
+        yield f"{said}: {names}" + (f" ({'; '.join(advice)})" if advice else "")
 
 
 def _unasked(evidence: Evidence) -> list[str]:

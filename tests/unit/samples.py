@@ -26,6 +26,7 @@ def clean_machine(host: str, address: str, **differs: Any) -> dict[str, Any]:
         "containerd": {"version": None, "candidate": None},
         "kubelet": {"version": None},
         "kubeadm": {"version": None},
+        "certificates": [],
         "state": "clean",
         "ca_hash": None,
         "ca_certificate": None,

@@ -29,8 +29,9 @@ CLUSTER: dict[str, Any] = {
     "etcd_problem": None,
     "bootstrap_tokens": [],
 }
+CERTIFICATES = [{"name": "ca", "path": "/ca", "not_before": "2026-11-28T16:13:55Z", "not_after": "2126-11-28T16:13:55Z", "names": []}]
 REGISTERED: dict[str, Any] = {
-    "found": {"changed": False, "node": {"state": "control_plane", "api_ready": True, "api_problem": None, "listening": []}},
+    "found": {"changed": False, "node": {"state": "control_plane", "api_ready": True, "api_problem": None, "listening": [], "certificates": CERTIFICATES}},
     "proxy": {
         "changed": False,
         "proxy": {
@@ -57,15 +58,15 @@ def judge(registered: dict[str, Any], **arguments: Any) -> dict[str, Any]:
 
 def test_a_healthy_cluster_passes(printed: list[str]) -> None:
     result = judge(REGISTERED)
-    assert (result["failed"], result["changed"], result["msg"]) == (False, False, "15 checks, none failed")
-    assert len(printed) == len(result["checks"]) == 15
+    assert (result["failed"], result["changed"], result["msg"]) == (False, False, "16 checks, none failed")
+    assert len(printed) == len(result["checks"]) == 16
     assert all(line.startswith("✓ ") for line in printed)
 
 
 def test_what_is_wrong_fails_and_is_named(printed: list[str]) -> None:
     result = judge(REGISTERED, cluster={**CLUSTER, "etcd_problem": "connection refused"})
     assert result["failed"]
-    assert result["msg"] == "1 of 15 checks failed, the lines above say why: etcd has a voter on every control plane"
+    assert result["msg"] == "1 of 16 checks failed, the lines above say why: etcd has a voter on every control plane"
     assert [line for line in printed if line.startswith("✗")] == ["✗ etcd has a voter on every control plane: etcd was not queried: connection refused"]
 
 

@@ -8,11 +8,20 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError, common_name, first_certificate, public_key_pin
+from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import (
+    CertificateError,
+    Validity,
+    alternative_names,
+    common_name,
+    first_certificate,
+    public_key_pin,
+    validity,
+)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "node"
 CA = (FIXTURES / "ca.crt").read_text()
@@ -87,3 +96,50 @@ def test_first_of_a_bundle_with_text_around() -> None:
 def test_what_is_no_certificate(text: str, why: str) -> None:
     with pytest.raises(CertificateError, match=why):
         public_key_pin(text)
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("19700101000000Z", "20491231235959Z"),
+        # From 2050 on a certificate has its years in full (RFC 5280, section 4.1.2.5).
+        ("20261128161752Z", "20500101000000Z"),
+        ("20261128161752Z", "99991231235959Z"),
+    ],
+)
+def test_validity(since: str, until: str, tmp_path: Path) -> None:
+    request = openssl("req", "-new", "-newkey", "ed25519", "-nodes", "-keyout", str(tmp_path / "key"), "-subj", "/CN=x")
+    (tmp_path / "request").write_bytes(request)
+    (tmp_path / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca = x\n[x]\ndatabase = {tmp_path}/index\nserial = {tmp_path}/serial\nnew_certs_dir = {tmp_path}\n"
+        "default_md = default\npolicy = p\n[p]\ncommonName = supplied\n"
+    )
+    (tmp_path / "index").touch()
+    (tmp_path / "serial").write_text("01\n")
+    pem = openssl(
+        *f"ca -batch -config {tmp_path}/ca.cnf -selfsign -keyfile {tmp_path}/key -in {tmp_path}/request -startdate {since} -enddate {until}".split()
+    ).decode()
+    assert validity(pem) == Validity(*(datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc) for text in (since, until)))
+
+
+def with_time(text: bytes) -> str:
+    """kubeadm's CA with another time in its validity."""
+    der = openssl("x509", "-outform", "der", stdin=CA.encode())
+    start = der.index(b"\x17\x0d") + 2
+    return openssl("base64", stdin=der[:start] + text + der[start + len(text) :]).decode()
+
+
+@pytest.mark.parametrize(("text", "why"), [(b"2611281617+01", "cannot be read"), (b"269928161752Z", "a time that is none")])
+def test_a_time_that_is_none(text: bytes, why: str) -> None:
+    with pytest.raises(CertificateError, match=why):
+        validity(f"-----BEGIN CERTIFICATE-----\n{with_time(text)}-----END CERTIFICATE-----\n")
+
+
+def test_alternative_names(tmp_path: Path) -> None:
+    names = "DNS:api.lab.test,DNS:*.example.org,IP:198.18.64.10,IP:2001:db8::1,email:a@example.org,URI:spiffe://x"
+    arguments = ["req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", str(tmp_path / "key"), "-subj", "/CN=x", "-addext", f"subjectAltName={names}"]
+    assert alternative_names(openssl(*arguments).decode()) == ["api.lab.test", "*.example.org", "198.18.64.10", "2001:db8::1"]
+    assert alternative_names(openssl(*arguments[:-2]).decode()) == []
+    # One of version 1 has no extensions.
+    request = openssl("req", "-new", "-newkey", "ed25519", "-nodes", "-keyout", str(tmp_path / "key"), "-subj", "/CN=old")
+    assert alternative_names(openssl("x509", "-req", "-signkey", str(tmp_path / "key"), "-days", "1", stdin=request).decode()) == []

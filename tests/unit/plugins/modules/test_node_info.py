@@ -89,6 +89,12 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.pop("ca_certificate") == (FIXTURES / "ca.crt").read_text()
     assert {"port": 6443, "address": "::", "process": "kube-apiserver"} in found["listening"]
     assert {"port": 10250, "address": "::", "process": None} in found["listening"]
+    # What is in the other files of this node is none.
+    assert [(one["name"], one["not_after"]) for one in found.pop("certificates")] == [
+        ("admin.conf", None),
+        ("apiserver", None),
+        ("ca", "2036-11-20T15:34:07Z"),
+    ]
     assert [one["port"] for one in found.pop("listening")] == [22, 22, 2379, 2379, 2380, 2381, 6443, 10248, 10249, 10250, 10256, 10257, 10259, 34089, 43645]
     assert found == {
         "system": {

@@ -1000,6 +1000,25 @@ REFUSED = [
         "no API server of it is ready (cp1: refused;",
     ),
     (
+        "all certificates have expired",
+        {
+            "found": {
+                host: control_plane(
+                    host,
+                    api_ready=False,
+                    api_problem="certificate verify failed: certificate has expired",
+                    certificates=[
+                        {"name": name, "path": "/x", "not_before": "2024-11-28T16:00:00Z", "not_after": until, "names": []}
+                        for name, until in (("apiserver", "2025-11-28T16:00:00Z"), ("etcd-server", "2025-11-28T16:00:00Z"), ("ca", "2134-11-28T16:00:00Z"))
+                    ],
+                )
+                for host in CONTROL_PLANES
+            }
+        },
+        "cp1, cp2 and cp3",
+        "(certificates have expired on cp1, cp2 and cp3: apiserver and etcd-server); run `ansible-playbook quorum.kubeadm.renew_certificates`",
+    ),
+    (
         "first init with unknown control planes",
         {
             "run": ("cp1",),

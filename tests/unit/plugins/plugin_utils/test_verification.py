@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,6 +15,14 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.verification import
 CONTROL_PLANES = ("cp1", "cp2", "cp3")
 HOSTS = (*CONTROL_PLANES, "w1", "w2", "w3")
 TAINT = {"key": "node-role.kubernetes.io/control-plane", "value": None, "effect": "NoSchedule"}
+NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+def certificate(name: str, days: float, life: float = 365) -> dict[str, Any]:
+    """One that is valid for so many days more."""
+    until = NOW + timedelta(days=days)
+    since, until_text = (moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (until - timedelta(days=life), until))
+    return {"name": name, "path": f"/{name}", "not_before": since, "not_after": until_text, "names": []}
 
 
 class World(NamedTuple):
@@ -25,6 +34,7 @@ class World(NamedTuple):
     proxies: dict[str, dict[str, Any]]
     endpoint: dict[str, dict[str, Any]]
     pods: dict[str, Any]
+    now: datetime = NOW
 
     def node(self, name: str) -> dict[str, Any]:
         node: dict[str, Any] = next(entry for entry in self.cluster["nodes"] if entry["name"] == name)
@@ -70,6 +80,11 @@ def healthy() -> World:
                 "api_ready": host in CONTROL_PLANES,
                 "api_problem": None,
                 "resolved": {"addresses": ["198.18.64.10"], "hosts_file": ["198.18.64.10"], "stale_copies": []},
+                "certificates": [
+                    *([certificate("apiserver", 364.9), certificate("etcd-server", 364.9)] if host in CONTROL_PLANES else []),
+                    certificate("kubelet-client", 300.2),
+                    certificate("ca", 3649.9, 3650),
+                ],
                 "listening": [{"port": 10250, "address": "::", "process": "kubelet"}, {"port": 22, "address": "0.0.0.0", "process": None}],
             }
             for host in HOSTS
@@ -117,6 +132,7 @@ NAMES = [
     "Pod addresses are inside the pod network",
     "DNS and Services work in a pod",
     "No bootstrap token of this collection remains",
+    "No certificate expires within 7 days",
 ]
 
 
@@ -138,6 +154,10 @@ def test_a_healthy_cluster() -> None:
         "✓ Pod addresses are inside the pod network: 6 in 10.244.0.0/16",
         "✓ DNS and Services work in a pod: the API server's Service is found by name and answers in 6 pods",
         "✓ No bootstrap token of this collection remains: other tokens: 1",
+        "✓ No certificate expires within 7 days:"
+        "\n    300 days left: kubelet-client on cp1, cp2, cp3, w1, w2, w3"
+        "\n    364 days left: apiserver, etcd-server on cp1, cp2, cp3"
+        "\n    3649 days left: ca on cp1, cp2, cp3, w1, w2, w3",
     ]
 
 
@@ -259,12 +279,45 @@ def no_connection_to_w3(world: World) -> None:
             NAMES[15],
             "012345: left by an interrupted run; the next run of site.yml deletes it",
         ),
+        (
+            lambda w: w.found["cp2"].update(certificates=[certificate("etcd-server", 6.9), certificate("apiserver", 12)]),
+            NAMES[16],
+            "\n    6 days left: etcd-server on cp2 (run renew_certificates.yml)"
+            "\n    12 days left: apiserver on cp2 (run renew_certificates.yml)"
+            "\n    300 days left: kubelet-client on cp1, cp3, w1, w2, w3"
+            "\n    364 days left: apiserver, etcd-server on cp1, cp3"
+            "\n    3649 days left: ca on cp1, cp3, w1, w2, w3",
+        ),
     ],
 )
 def test_one_thing_wrong_turns_one_line(broken: Break, name: str, detail: str) -> None:
     world = healthy()
     broken(world)
     assert [(check.name, check.detail) for check in world.verdict() if not check.passed] == [(name, detail)]
+
+
+def test_a_certificate_that_has_expired_or_cannot_be_read() -> None:
+    world = healthy()
+    for host in HOSTS:
+        world.found[host]["certificates"] = []
+    world.found["cp1"]["certificates"] = [certificate("apiserver", -0.5), certificate("etcd-peer", 1), {**certificate("etcd-server", 1), "not_after": None}]
+    world.found["w1"]["certificates"] = [certificate("ca", -2, 3650)]
+    assert world.verdict()[-1] == Check(
+        NAMES[16],
+        False,
+        "\n    cannot be read: etcd-server on cp1 (run renew_certificates.yml)"
+        "\n    expired: apiserver on cp1; ca on w1 (run renew_certificates.yml; no procedure makes a CA anew yet: build a new cluster in time)"
+        "\n    1 day left: etcd-peer on cp1 (run renew_certificates.yml)",
+    )
+
+
+def test_a_certificate_that_expires_within_a_month_is_a_warning() -> None:
+    world = healthy()
+    world.found["cp2"]["certificates"] = [certificate("apiserver", 29)]
+    verdict = world.verdict()
+    assert all(check.passed for check in verdict)
+    assert [check.name for check in verdict if check.warning] == [NAMES[16]]
+    assert lines(verdict)[-1].startswith("! No certificate expires within 7 days:\n    29 days left: apiserver on cp2 (run renew_certificates.yml)\n")
 
 
 def test_every_check_has_a_case_that_turns_it() -> None:
