@@ -23,10 +23,10 @@ HEADING = "| Variable | Default | What it is |\n|---|---|---|\n"
 
 
 def variables(role: Path) -> dict[str, dict[str, Any]]:
-    """What the entry point `main` of a role takes, by name, as argument_specs.yml describes it."""
+    """What the entry point `main` of a role takes, by name, as argument_specs.yml describes it; of a role without one, what all its entry points take."""
     specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    options: dict[str, dict[str, Any]] = specs["main"]["options"]
-    return options
+    entry_points = [specs["main"]] if "main" in specs else specs.values()
+    return {name: option for entry_point in entry_points for name, option in entry_point["options"].items()}
 
 
 def markdown(text: str) -> str:

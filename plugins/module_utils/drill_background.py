@@ -10,6 +10,7 @@ nothing is put on a disk, and nothing stands on a command line. What it writes i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -50,6 +51,7 @@ class Background:
         self.path = directory / f"{name}.jsonl"
         self._log = directory / f"{name}.log"
         self._proc = proc
+        self._before = 0
 
     def ids(self) -> list[int]:
         """The ids of its processes, known by their command line."""
@@ -69,19 +71,34 @@ class Background:
         return f"quorum-drill-{self.name}:{self.path}"
 
     def records(self) -> list[list[Any]]:
-        """What it wrote so far, whole lines only; nothing when there is nothing."""
+        """What it wrote so far since it was started here, whole lines only; nothing when there is nothing."""
         try:
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines[self._before :]]
 
-    def start(self, program: ModuleType, job: Mapping[str, Any], seconds: float) -> None:
-        """Start it; it ends by itself at the latest after so many seconds and a grace."""
+    def whole_records(self) -> list[list[Any]]:
+        """What earlier ones wrote, without what a loss of power left unfinished, which is taken out of the file too."""
+        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        records = []
+        for line in text.split("\n"):
+            with contextlib.suppress(ValueError):
+                records.append(json.loads(line))
+        whole = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+        if whole != text:
+            self.path.write_text(whole, encoding="utf-8")
+        return records
+
+    def start(self, program: ModuleType, job: Mapping[str, Any], seconds: float, keep: bool = False) -> None:
+        """Start it; it ends by itself at the latest after so many seconds and a grace. `keep`: what earlier ones recorded stays before it."""
         if self.ids():
             raise BackgroundError(f"{self.name} of another drill is still running on this host: wait, or end it with `systemctl stop 'quorum-drill-*'`")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
+        if keep:
+            self._before = len(self.whole_records())
+        else:
+            self.path.unlink(missing_ok=True)
         argv = [sys.executable, "-c", BOOT, self._title]
         if os.path.isdir("/run/systemd/system") and os.geteuid() == 0:
             bound = f"--property=RuntimeMaxSec={seconds + GRACE:.0f}"

@@ -6,7 +6,7 @@
 The drill runs this on a node, by itself (see drill_background): it is given its job on standard input and imports the standard library
 alone. It writes one JSON list a line, the first member of which says what it is:
 
-    ["b", t]                begun: its object is made, and all that follows is measured
+    ["b", t]                begun: its object is made, and all that follows is measured; again, where it was started anew
     ["r", start, end, why]  a new TLS connection and what was read over it; why it failed, or null; where it did, it was repeated once after
                             RETRY_AFTER, and a fifth member says why that failed too, or null
     ["w", start, end, why, n]  write number n
@@ -15,7 +15,7 @@ alone. It writes one JSON list a line, the first member of which says what it is
     ["c", t, why]           the watch broke
     ["h", t, who]           who has the address, as this node's neighbour table has it: a host's name, a MAC address, or null
     ["l", t, seconds]       this program itself was late by that much
-    ["k", [n, ...]]         the writes that the object has at the end; null when it could not be read
+    ["k", [n, ...]]         the writes that its objects have at the end; null when they could not be read
     ["x", t, why]           it could not go on
     ["z", t]                ended
 
@@ -34,11 +34,15 @@ import socket
 import ssl
 import struct
 import time
-from typing import Any, AsyncIterator, Iterator, Mapping, NamedTuple, Optional, TextIO
+import urllib.parse
+from typing import Any, AsyncIterator, Iterable, Iterator, Mapping, NamedTuple, Optional, TextIO
 
-# More than any object of a drill has, and a bound.
-LIMIT = 4 * 1024 * 1024
+# More than all objects of twelve hours have, and a bound.
+LIMIT = 32 * 1024 * 1024
 LINE = 1 << 20
+# Writes for which there is one object: each sends the whole object to etcd and to the watch.
+KEYS = 250
+LABEL = "quorum.kubeadm/probe"
 # How long it tries to make its object, to read it at the end, and to take it away.
 PATIENCE = 15.0
 # It measures once so many requests in a row took no longer than this: what the round before left behind is no fault's. Once, 0.69 s of a frozen
@@ -47,6 +51,7 @@ CALM = 10
 QUICK = 0.25
 CALM_WITHIN = 10.0
 REOPEN = 0.1
+RENEW = 1.0
 # Seconds that client-go waits before it repeats a request that met a broken connection (rest/with_retry.go: its Retry-After is "1").
 RETRY_AFTER = 1.0
 LOOK = 0.02
@@ -171,7 +176,10 @@ class Client:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.load_verify_locations(cadata=job["ca_certificate"])
         self._objects = f"/api/v1/namespaces/{job['namespace']}/configmaps"
-        self._object = f"{self._objects}/{job['object']}"
+        self._own = "labelSelector=" + urllib.parse.quote(f"{LABEL}={job['object']}", safe="")
+        self._number = int(job["after"])
+        self._full_at = 0
+        self._read_object = self._write_object = ""
         self._version = "0"
 
     def now(self) -> float:
@@ -251,7 +259,7 @@ class Client:
             async with self.connection() as streams:
                 # The object as the API server's cache has it: whether etcd has a leader is what the writes measure. But no cache that is older than
                 # the object: with 0 there, the first read of one drill in two hundred found none.
-                for doing, path in (("readyz", self.job["readyz"]), ("object", f"{self._object}?resourceVersion={self._version}")):
+                for doing, path in (("readyz", self.job["readyz"]), ("object", f"{self._read_object}?resourceVersion={self._version}")):
                     await self.body(streams[0], await self.ask(streams, "GET", path))
 
         try:
@@ -261,13 +269,18 @@ class Client:
         return None
 
     async def write(self, number: int) -> None:
-        """One measured write, which leaves a key of its own in the object."""
+        """One measured write, which leaves a key of its own in an object."""
         start, failed = self.now(), None
         try:
-            await asyncio.wait_for(self.once("PATCH", self._object, {"data": {f"n{number}": "", "last": str(number)}}), self.timeout)
+            await asyncio.wait_for(self.once("PATCH", self._write_object, {"data": {f"n{number}": "", "last": str(number)}}), self.timeout)
         except FAILURES as error:
             failed = why(error, "write", self.timeout)
         self.record("w", start, self.now(), failed, number)
+
+    async def next_write(self) -> None:
+        """The write that is due."""
+        self._number += 1
+        await self.write(self._number)
 
     async def every(self, rate: float, what: str) -> None:
         """Begin something so many times a second, whatever becomes of those that were begun before."""
@@ -276,7 +289,7 @@ class Client:
         number = 0
         while not self.stop.is_set():
             number += 1
-            task = asyncio.ensure_future(self.write(number) if what == "write" else self.read())
+            task = asyncio.ensure_future(self.next_write() if what == "write" else self.read())
             running.add(task)
             task.add_done_callback(running.discard)
             wait = begun + number / rate - time.monotonic()
@@ -297,7 +310,7 @@ class Client:
             try:
                 async with self.connection() as streams:
                     self._keep_alive(streams[1])
-                    path = f"{self._objects}?watch=true&fieldSelector=metadata.name%3D{self.job['object']}&resourceVersion={version}&timeoutSeconds=3600"
+                    path = f"{self._objects}?watch=true&{self._own}&resourceVersion={version}&timeoutSeconds=3600"
                     answer = await asyncio.wait_for(self.ask(streams, "GET", path), self.timeout)
                     if answer.status != 200:
                         await asyncio.wait_for(self.body(streams[0], answer), self.timeout)
@@ -350,6 +363,33 @@ class Client:
                     raise Refused(why(error, f"{method} {path}", self.timeout)) from None
             await asyncio.sleep(0.2)
 
+    async def make_object(self) -> None:
+        """Make an object, into which is written from now on."""
+        name = f"{self.job['object']}-{self._number}"
+        metadata = {"name": name, "labels": {LABEL: self.job["object"]}}
+        made = await self.insist("POST", self._objects, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+        self._write_object, self._full_at = f"{self._objects}/{name}", self._number + KEYS
+        if not self._read_object:
+            self._read_object, self._version = self._write_object, json.loads(made)["metadata"]["resourceVersion"]
+
+    async def renew(self) -> None:
+        """Go on in another object when one is full; where none can be made, in the full one."""
+        while True:
+            await asyncio.sleep(RENEW)
+            if self._number >= self._full_at:
+                with contextlib.suppress(Refused):
+                    await self.make_object()
+
+    async def objects(self) -> dict[str, dict[str, str]]:
+        """What is in each of its objects, also in those that it had before it was started anew."""
+        found = json.loads(await self.insist("GET", f"{self._objects}?{self._own}"))["items"]
+        return {one["metadata"]["name"]: one.get("data") or {} for one in found}
+
+    async def remove(self, names: Iterable[str]) -> None:
+        """Remove objects."""
+        for name in names:
+            await self.insist("DELETE", f"{self._objects}/{name}")
+
     async def wait_until_calm(self) -> None:
         """Wait until the endpoint answers quickly; where it never does, that is what is measured."""
         end = time.monotonic() + CALM_WITHIN
@@ -361,28 +401,30 @@ class Client:
             await asyncio.sleep(1 / float(self.job["rate"]))
 
     async def main(self) -> None:
-        """Make the object, measure until told to stop, read the object back."""
+        """Make an object, measure until told to stop, read the objects back."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop.set)
         loop.call_later(float(self.job["seconds"]), self.stop.set)
         try:
-            made = await self.insist("POST", self._objects, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self.job["object"]}})
-            self._version = json.loads(made)["metadata"]["resourceVersion"]
+            if not self._number:
+                # Those that one left which did not end in order.
+                await self.remove(await self.objects())
+            await self.make_object()
         except Refused as error:
             self.record("x", self.now(), str(error))
             return
         await self.wait_until_calm()
-        beside = [asyncio.ensure_future(one) for one in (self.watch(), self.look())]
+        beside = [asyncio.ensure_future(one) for one in (self.watch(), self.renew(), *([self.look()] if self.job["hosts"] else []))]
         self.record("b", self.now())
         await asyncio.gather(self.every(float(self.job["rate"]), "read"), self.every(float(self.job["write_rate"]), "write"))
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         try:
-            data = json.loads(await self.insist("GET", self._object)).get("data") or {}
-            self.record("k", sorted(int(key[1:]) for key in data if key.startswith("n")))
-            await self.insist("DELETE", self._object)
+            kept = await self.objects()
+            self.record("k", sorted(int(key[1:]) for data in kept.values() for key in data if key.startswith("n")))
+            await self.remove(kept)
         except Refused as error:
             self.record("k", None)
             self.record("x", self.now(), str(error))
@@ -393,7 +435,7 @@ def main(job: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError):
         # What is measured is the endpoint, and not how busy this node is.
         os.nice(-10)
-    with open(job["path"], "w", encoding="utf-8", buffering=1) as file:
+    with open(job["path"], "a", encoding="utf-8", buffering=1) as file:
 
         async def run() -> Client:
             client = Client(job, file)

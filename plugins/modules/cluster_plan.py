@@ -168,6 +168,12 @@ plan:
       description: C(name), C(address) and C(port) of every API server.
       type: list
       elements: dict
+    clients:
+      description: >-
+        The hosts that measure what a procedure costs, each with the address or the name at which it asks the endpoint. None where no node sees the endpoint
+        as others do.
+      type: dict
+      sample: {w1: 192.0.2.10, w3: 192.0.2.10}
     vrrp:
       description: C(router_id) and C(state_file), the file by which keepalived is told how HAProxy is.
       type: dict

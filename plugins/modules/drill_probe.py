@@ -13,11 +13,11 @@ version_added: 0.1.0
 author: Quorum contributors (@quorum)
 description:
   - Opens new TLS connections to the endpoint all the time, verified by the cluster's CA, and reads C(/readyz) and an object over each.
-    Writes to a ConfigMap of its own, reads back at the end what was written, and holds a watch on it.
-  - O(state=present) starts it and returns when all of that works. O(state=absent) ends it, reads the object back, removes it, and returns what
+    Writes to ConfigMaps of its own, reads back at the end what was written, and holds a watch on them.
+  - O(state=present) starts it and returns when all of that works. O(state=absent) ends it, reads the objects back, removes them, and returns what
     was recorded. It ends by itself after O(seconds).
-  - One that an interrupted drill left is ended first.
-  - It runs in a systemd scope C(quorum-drill-probe.scope). The token is given to it on standard input, and is on no disk.
+  - One that an interrupted drill left is ended first, unless O(continued) is set.
+  - It runs in a systemd scope C(quorum-drill-NAME.scope). The token is given to it on standard input, and is on no disk.
 extends_documentation_fragment:
   - quorum.kubeadm.attributes
 attributes:
@@ -29,15 +29,23 @@ attributes:
     details: There is nothing that would differ.
   idempotent:
     support: partial
-    details: It is measured anew each time with O(state=present); what does not run is not ended again.
+    details: It is measured anew each time with O(state=present), unless O(continued) is set; what does not run is not ended again.
 options:
   state:
     description: Whether it runs.
     type: str
     choices: [present, absent]
     default: present
+  name:
+    description: Its name on this host.
+    type: str
+    default: probe
+  continued:
+    description: Whether one that runs is left alone, and one that was ended, by a reboot for instance, goes on in the records that it has.
+    type: bool
+    default: false
   address:
-    description: The endpoint's address.
+    description: The endpoint's address, or a name that resolves to it.
     type: str
   port:
     description: The endpoint's port.
@@ -56,11 +64,13 @@ options:
     type: str
     default: quorum-drill
   object:
-    description: The name of its object.
+    description: How the names of its objects begin.
     type: str
     default: probe
   hosts:
-    description: The names of the hosts that can have the endpoint's address, by their own addresses.
+    description: >-
+      The names of the hosts that can have the endpoint's address, by their own addresses. Without any, it is not recorded which of them has it; O(address)
+      is an IP address where there are some.
     type: dict
     default: {}
   readyz:
@@ -84,7 +94,7 @@ options:
     type: int
     default: 1
   seconds:
-    description: When it ends by itself, at most 3600.
+    description: When it ends by itself, at most 43200.
     type: float
     default: 600
   tail:
@@ -92,9 +102,12 @@ options:
     type: float
     default: 0
   directory:
-    description: Where its records are kept while it runs, on a file system in memory.
+    description: Where its records are kept while it runs. With O(continued), a directory that outlives a reboot.
     type: path
     default: /run/quorum-drill
+  controller_time:
+    description: With O(state=absent), the controller's clock, in seconds since the epoch.
+    type: float
 """
 
 EXAMPLES = r"""
@@ -117,10 +130,15 @@ records:
   description: What was recorded, a JSON list a line. The module_utils C(drill_client) says what they mean.
   returned: O(state=absent)
   type: str
+ahead:
+  description: The seconds by which the clock of this host is ahead of O(controller_time), and by which this module started after that was read.
+  returned: O(state=absent) with O(controller_time)
+  type: float
 """
 
 import time
 from pathlib import Path
+from typing import Any, Iterable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils import drill_client
@@ -134,6 +152,12 @@ JOB = (
 START = drill_client.PATIENCE + drill_client.CALM_WITHIN + 5.0
 # Requests in flight, then the object read back and deleted.
 END = 45.0
+LONGEST = 43200
+
+
+def last_write(records: Iterable[Sequence[Any]]) -> int:
+    """The number of the last write; 0: there was none."""
+    return max((int(one[4]) for one in records if one[0] == "w"), default=0)
 
 
 def main() -> None:
@@ -141,6 +165,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "name": {"type": "str", "default": "probe"},
+            "continued": {"type": "bool", "default": False},
             "address": {"type": "str"},
             "port": {"type": "int"},
             "server_name": {"type": "str"},
@@ -157,19 +183,23 @@ def main() -> None:
             "seconds": {"type": "float", "default": 600},
             "tail": {"type": "float", "default": 0},
             "directory": {"type": "path", "default": "/run/quorum-drill"},
+            "controller_time": {"type": "float"},
         },
         required_if=[("state", "present", ("address", "port", "server_name", "ca_certificate", "token"))],
         supports_check_mode=False,
     )
-    options = module.params
-    if not (0 < options["rate"] <= 200 and 0 < options["write_rate"] <= 20 and 0 < options["seconds"] <= 3600 and 0 < options["watch_keepalive"]):
-        module.fail_json(msg="rate must be 1 to 200, write_rate above 0 and at most 20, seconds at most 3600, watch_keepalive at least 1")
-    probe = Background("probe", Path(options["directory"]))
+    began, options = time.time(), module.params
+    if not (0 < options["rate"] <= 200 and 0 < options["write_rate"] <= 20 and 0 < options["seconds"] <= LONGEST and 0 < options["watch_keepalive"]):
+        module.fail_json(msg="rate must be 1 to 200, write_rate above 0 and at most 20, seconds at most 43200, watch_keepalive at least 1")
+    probe = Background(options["name"], Path(options["directory"]))
     try:
         if options["state"] == "present":
+            if options["continued"] and probe.ids():
+                module.exit_json(changed=False)
             # An interrupted drill left it.
             probe.end(END)
-            probe.start(drill_client, {name: options[name] for name in JOB}, options["seconds"])
+            after = last_write(probe.whole_records()) if options["continued"] else 0
+            probe.start(drill_client, {**{name: options[name] for name in JOB}, "after": after}, options["seconds"], keep=options["continued"])
             records = probe.wait_started(START, lambda found: any(one[0] in "bx" for one in found))
             if not any(one[0] == "b" for one in records):
                 reason = next((one[2] for one in records if one[0] == "x"), probe.words() or "it ended at once")
@@ -183,7 +213,8 @@ def main() -> None:
         probe.forget()
     except BackgroundError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=running or bool(records_text), records=records_text)
+    given = options["controller_time"]
+    module.exit_json(changed=running or bool(records_text), records=records_text, ahead=None if given is None else round(began - given, 3))
 
 
 if __name__ == "__main__":

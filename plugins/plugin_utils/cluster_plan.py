@@ -158,6 +158,7 @@ class Plan(TypedDict):
     proxy_ports: ProxyPorts
     proxy_timings: ProxyTimings
     backends: list[PlannedBackend]
+    clients: dict[str, str]
     vrrp: Vrrp
     containerd: ContainerRuntime
     kubeadm: Kubeadm
@@ -256,6 +257,23 @@ def _proxies(situation: Situation) -> dict[str, Proxy]:
             etcd_address=str(proxy.address) if situation.proxies_have_etcd else "",
         )
     return proxies
+
+
+def _clients(situation: Situation) -> dict[str, str]:
+    """The two hosts that measure what a procedure costs, with the address or name at which each asks the endpoint.
+
+    Those on which least is done that an endpoint depends on, and as far apart in the inventory as can be, so that they are not worked on at the same time.
+    """
+    view = View(situation.inputs.endpoint_address, "", "", True, False)
+    address = situation.endpoint_type.resolves_to(view) or situation.inputs.endpoint_name
+    kinds = [
+        [host.host for host in situation.nodes if host.in_run and host.found and host.control_plane is control_plane and (host in situation.proxies) is proxy]
+        for control_plane, proxy in ((False, False), (False, True), (True, False), (True, True))
+        # Behind such a load balancer, a control plane's own name of the endpoint leads to itself.
+        if not (control_plane and situation.endpoint_type.balanced and not situation.endpoint_type.needs_hairpin)
+    ]
+    ranked = [host for kind in kinds for host in ([kind[0], kind[-1], *kind[1:-1]] if len(kind) > 1 else kind)]
+    return dict.fromkeys(ranked[:2], address)
 
 
 def _listen_address(situation: Situation) -> str:
@@ -364,6 +382,7 @@ def make_plan(request: Request) -> Plan:
         proxy_ports=ProxyPorts(monitor=ports.MONITOR, etcd=ports.ETCD_HEALTH, statistics=ports.STATISTICS),
         proxy_timings=situation.proxy_timings,
         backends=[PlannedBackend(name=host.name, address=str(host.address), port=ports.API_SERVER) for host in situation.control_planes],
+        clients=_clients(situation),
         vrrp=Vrrp(
             router_id=router_id(int(situation.endpoint_address or 0)) if inputs.vrrp_router_id is None else inputs.vrrp_router_id,
             state_file=state_file.PATH if situation.endpoint_type.mover == "keepalived" else "",

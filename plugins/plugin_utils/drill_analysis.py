@@ -17,6 +17,8 @@ writes_stalled
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import statistics
 from typing import Any, Iterable, Literal, NamedTuple, Optional, Sequence, TypedDict
 
@@ -109,19 +111,22 @@ def writes_stalled(acknowledged: Sequence[float], end: float) -> float:
 def watch_stalled(records: Sequence[Record], end: float) -> float:
     """The longest time after which the watch told of an acknowledged write, or of a later one."""
     told = sorted((float(one[1]), int(one[2])) for one in records if one[0] == "v")
+    # The latest write that was told of up to each moment.
+    latest = list(itertools.accumulate((number for _when, number in told), max))
     longest = 0.0
     for write in records:
         if write[0] == "w" and write[3] is None:
-            heard = next((when for when, number in told if number >= write[4]), end)
-            longest = max(longest, heard - write[2])
+            place = bisect.bisect_left(latest, write[4])
+            longest = max(longest, (told[place][0] if place < len(told) else end) - write[2])
     return longest
 
 
 def lost_writes(records: Sequence[Record]) -> list[int]:
-    """Acknowledged writes that the object does not have at the end."""
-    kept = next((one[1] for one in records if one[0] == "k"), None)
+    """Acknowledged writes that the objects do not have at the end; a client that was started anew has read back what was there several times."""
+    kept = [one[1] for one in records if one[0] == "k"]
     acknowledged = [int(one[4]) for one in records if one[0] == "w" and one[3] is None]
-    return [] if kept is None else [number for number in acknowledged if number not in set(kept)]
+    there = {number for numbers in kept for number in numbers or ()}
+    return [] if not kept or kept[-1] is None else [number for number in acknowledged if number not in there]
 
 
 def moves(records: Sequence[Record]) -> int:

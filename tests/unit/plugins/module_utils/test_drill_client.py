@@ -63,8 +63,8 @@ class Server:
     """What of an API server the client needs, and the faults it may have."""
 
     def __init__(self) -> None:
-        self.data: dict[str, str] = {}
-        self.exists = False
+        self.objects: dict[str, dict[str, str]] = {}
+        self.made: list[str] = []
         self.version = 1
         self.watchers: list[asyncio.StreamWriter] = []
         self.tokens: set[str] = set()
@@ -72,37 +72,46 @@ class Server:
         self.refuse_reads = 0
         self.hang_reads = 0
         self.forget_write = ""
-        self.deleted = False
 
     @cached_property
     def for_ever(self) -> asyncio.Event:
         """Made where it is first waited for: Python 3.9 ties it to the loop of then."""
         return asyncio.Event()
 
-    def event(self) -> bytes:
-        line = json.dumps({"type": "MODIFIED", "object": {"metadata": {"resourceVersion": str(self.version)}, "data": self.data}}).encode() + b"\n"
+    def shown(self, name: str) -> dict[str, Any]:
+        return {"kind": "ConfigMap", "metadata": {"name": name, "resourceVersion": str(self.version)}, "data": self.objects[name]}
+
+    def event(self, name: str) -> bytes:
+        line = json.dumps({"type": "MODIFIED", "object": self.shown(name)}).encode() + b"\n"
         # In two chunks, as a long one may come.
         return b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in (line[:7], line[7:]))
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         if path == "/readyz":
             return 200, b"ok"
+        place, _mark, query = path.partition("?")
+        name = place.rpartition("/")[2]
         if method == "POST":
-            self.exists = True
+            name = body["metadata"]["name"]
+            assert body["metadata"]["labels"] == {"quorum.kubeadm/probe": "w1"}
+            self.objects[name] = {}
+            self.made.append(name)
         elif method == "PATCH":
-            self.data.update(body["data"])
-            self.data.pop(self.forget_write, None)
+            self.objects[name].update(body["data"])
+            self.objects[name].pop(self.forget_write, None)
             self.version += 1
             for watcher in self.watchers:
-                watcher.write(self.event())
+                watcher.write(self.event(name))
         elif method == "DELETE":
-            self.deleted = True
+            return 200, json.dumps({"kind": "Status", "was": self.objects.pop(name)}).encode()
+        elif query == "labelSelector=quorum.kubeadm%2Fprobe%3Dw1":
+            return 200, json.dumps({"kind": "List", "items": [self.shown(one) for one in self.objects]}).encode()
         elif self.refuse_reads:
             self.refuse_reads -= 1
             return 503, b'{"message":"etcdserver: no leader"}'
-        elif "?resourceVersion=" in path:
-            self.not_older_than.add(path.partition("?resourceVersion=")[2])
-        return 200, json.dumps({"kind": "ConfigMap", "metadata": {"resourceVersion": str(self.version)}, "data": self.data}).encode()
+        elif query.startswith("resourceVersion="):
+            self.not_older_than.add(query.partition("=")[2])
+        return 200, json.dumps(self.shown(name)).encode()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -113,11 +122,12 @@ class Server:
                 self.tokens.add(headers["Authorization"])
                 body = await reader.readexactly(int(headers["Content-Length"]))
                 if "watch=true" in path:
-                    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + self.event())
+                    assert "labelSelector=quorum.kubeadm%2Fprobe%3Dw1&" in path
+                    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(self.event(name) for name in self.objects))
                     self.watchers.append(writer)
                     await self.for_ever.wait()
                     break
-                if method == "GET" and path != "/readyz" and self.hang_reads:
+                if method == "GET" and "resourceVersion=" in path and self.hang_reads:
                     self.hang_reads -= 1
                     await self.for_ever.wait()
                     break
@@ -155,7 +165,8 @@ def measure(
             "token": "whisper",
             "namespace": "quorum-drill",
             "object": "w1",
-            "hosts": {},
+            "hosts": {"127.0.0.1": "w1"},
+            "after": 0,
             "readyz": "/readyz",
             "rate": 20,
             "write_rate": 10,
@@ -192,9 +203,45 @@ def test_a_server_that_is_well(certificate: tuple[Path, str]) -> None:
     assert server.tokens == {"Bearer whisper"}
     # No cache is asked that may not know the object yet.
     assert server.not_older_than == {"1"}
-    assert server.deleted
+    assert (server.made, server.objects) == (["w1-0"], {})
     assert {one[2] for one in of("h", records)} == {"this node"}
     assert "whisper" not in json.dumps(records)
+
+
+def test_nobody_looks_for_the_router_of_a_name(certificate: tuple[Path, str]) -> None:
+    _server, records = measure(certificate, 0.5, address="localhost", hosts={})
+    assert of("r", records) and not of("h", records)
+
+
+def test_a_full_object_is_followed_by_another_and_all_are_read_back(certificate: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_client, "KEYS", 5)
+    monkeypatch.setattr(drill_client, "RENEW", 0.05)
+    server, records = measure(certificate, 2.0, write_rate=20)
+    found = analyse(records, [])
+    assert len(server.made) >= 4 and server.made[0] == "w1-0" and server.objects == {}
+    assert (found["lost_writes"], found["problems"], found["failed"]) == ([], [], 0)
+    assert of("k", records)[0][1] == list(range(1, found["writes"] + 1))
+    # The watch tells of all of them.
+    assert [one[2] for one in of("v", records)] == list(range(1, found["writes"] + 1))
+
+
+def test_one_that_goes_on_reads_back_what_was_written_before_it(certificate: tuple[Path, str]) -> None:
+    def before(server: Server) -> None:
+        server.objects = {"w1-0": {"n1": "", "n2": ""}}
+
+    server, records = measure(certificate, 0.5, before=before, after=2)
+    assert (server.made, server.objects) == (["w1-2"], {})
+    assert of("w", records)[0][4] == 3
+    assert of("k", records)[0][1][:3] == [1, 2, 3]
+
+
+def test_one_that_begins_removes_what_another_left(certificate: tuple[Path, str]) -> None:
+    def before(server: Server) -> None:
+        server.objects = {"w1-0": {"n1": "", "n2": ""}}
+
+    server, records = measure(certificate, 0.5, before=before)
+    assert (server.made, server.objects) == (["w1-0"], {})
+    assert of("k", records)[0][1] == [one[4] for one in of("w", records)]
 
 
 @pytest.mark.parametrize(("wait", "in_vain"), [pytest.param(0.0, 1, id="in the middle of it"), pytest.param(0.5, 0, id="when it is over")])

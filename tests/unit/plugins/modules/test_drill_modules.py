@@ -85,7 +85,7 @@ def test_bounds_of_a_fault(fault: Run, arguments: dict[str, Any]) -> None:
     assert fault(fault="active_router_frozen", **arguments)["msg"] == "lead and quiet must be 0 to 60 seconds, hold 0 to 600"
 
 
-@pytest.mark.parametrize("arguments", [{"rate": 201}, {"rate": 0}, {"write_rate": 21}, {"seconds": 3601}, {"watch_keepalive": 0}])
+@pytest.mark.parametrize("arguments", [{"rate": 201}, {"rate": 0}, {"write_rate": 21}, {"seconds": 43201}, {"watch_keepalive": 0}])
 def test_bounds_of_a_probe(arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(f"{PLUGINS}.modules.drill_probe")
     needed = {"address": "192.0.2.10", "port": 16443, "server_name": "api", "ca_certificate": "", "token": "whisper"}

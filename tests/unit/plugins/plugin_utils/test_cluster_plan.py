@@ -135,6 +135,27 @@ def steps(made: Plan) -> dict[str, str]:
 # What is planned.
 
 
+@pytest.mark.parametrize(
+    ("options", "clients"),
+    [
+        ({}, {"w1": "198.18.64.10", "w3": "198.18.64.10"}),
+        # Not the first and the last of what the inventory has, but of what this run reaches.
+        ({"run": ("cp1", "w2", "w3")}, {"w2": "198.18.64.10", "w3": "198.18.64.10"}),
+        ({"workers": ("w1",)}, {"w1": "198.18.64.10", "cp1": "198.18.64.10"}),
+        ({"workers": (), "proxies": ("w1", "w2")}, {"cp1": "198.18.64.10", "cp3": "198.18.64.10"}),
+        ({"workers": ()}, {"cp1": "198.18.64.10", "cp3": "198.18.64.10"}),
+        ({"inputs": {"cluster_endpoint_type": "node_local", "cluster_endpoint_address": ""}}, {"w1": "127.0.0.1", "w3": "127.0.0.1"}),
+        ({"inputs": {"cluster_endpoint_type": "external", "cluster_endpoint_address": ""}}, {"w1": "api.lab.test", "w3": "api.lab.test"}),
+        ({"inputs": {"cluster_endpoint_type": "load_balancer"}, "workers": ("w1",)}, {"w1": "198.18.64.10"}),
+        ({"inputs": {"cluster_endpoint_type": "load_balancer"}, "workers": ()}, {}),
+    ],
+)
+def test_who_measures(options: dict[str, Any], clients: dict[str, str]) -> None:
+    control_planes = {host: control_plane(host) for host in CONTROL_PLANES}
+    workers = {host: worker(host) for host in options.get("workers", WORKERS)}
+    assert plan(**options, found={**control_planes, **workers})["clients"] == clients
+
+
 def test_a_new_cluster() -> None:
     made = plan()
     assert made["primary"] == "cp1" and made["initialise"] and made["reset"] == []
