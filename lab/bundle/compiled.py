@@ -88,7 +88,7 @@ def products(release: Release) -> tuple[Product, ...]:
             tags=("no_btrfs", "no_zfs", "no_devmapper"),
             variables={f"{containerd}.Version": release.containerd, f"{containerd}.Revision": "go-module"},
         ),
-        Product("etcd", directory("etcd"), ("etcdctl", "etcdutl", "server"), minutes=1),
+        *(Product(name, directory(name), ("etcdctl", "etcdutl", "server"), minutes=1) for name in release.etcds()),
         Product(
             "runc",
             directory("runc"),
@@ -177,7 +177,7 @@ def install_programs(built: Mapping[str, Path], output: Path) -> None:
 def images(release: Release, built: Mapping[str, Path], proxy: Tree) -> dict[str, tuple[str, Tree, list[str]]]:
     """Reference, files and entrypoint by archive name. kubeadm calls its programs by their names, which are found in PATH."""
     references = release.control_plane_images()
-    kubernetes, etcd = built["kubernetes"], built["etcd"]
+    kubernetes = built["kubernetes"]
     base: dict[str, File | Link | Directory] = {
         "etc/passwd": File(b"root:x:0:0:root:/:/sbin/nologin\n", 0o644),
         "etc/group": File(b"root:x:0:\n", 0o644),
@@ -198,7 +198,10 @@ def images(release: Release, built: Mapping[str, Path], proxy: Tree) -> dict[str
         "kube-controller-manager": control_plane("kube-controller-manager"),
         "kube-scheduler": control_plane("kube-scheduler"),
         "kube-proxy": control_plane("kube-proxy", proxy),
-        "etcd": of(references["etcd"], "/usr/local/bin/etcd", {path: File(etcd / program) for path, program in etcd_programs.items()}),
+        **{
+            name: of(reference, "/usr/local/bin/etcd", {path: File(built[name] / program) for path, program in etcd_programs.items()})
+            for name, reference in release.etcds().items()
+        },
         "coredns": of(references["coredns"], "/coredns", {"coredns": File(built["coredns"] / "coredns")}),
         "pause": (references["pause"], {"pause": File(built["pause"] / "pause")}, ["/pause"]),
         "agnhost": of(release.agnhost_image, "/agnhost", {"agnhost": File(kubernetes / "agnhost")}),

@@ -68,7 +68,7 @@ def downloads(release: Release, arch: str, base: Mapping[str, str]) -> tuple[Dow
 
 def images(release: Release) -> dict[str, str]:
     """References by archive name."""
-    return {**release.control_plane_images(), "agnhost": release.agnhost_image, **release.calico_images()}
+    return {**release.control_plane_images(), **release.etcds(), "agnhost": release.agnhost_image, **release.calico_images()}
 
 
 def reachable(release: Release, base: Mapping[str, str]) -> bool:

@@ -33,6 +33,9 @@ class Release:
     agnhost: str  # test/images/agnhost/VERSION of that Kubernetes
     podnet: str
     calico: str
+    # A later etcd beside kubeadm's own, which this Kubernetes runs when kubeadm's etcd.local.imageTag names it. etcd 3.7 asks for 3.6.11 or later
+    # (https://etcd.io/docs/v3.7/upgrades/upgrade_3_7/), and no kubeadm below 1.37 names one.
+    later_etcd: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)  # product: its directory below sources/, where it is not the product's name
 
     def control_plane_images(self) -> dict[str, str]:
@@ -40,10 +43,15 @@ class Release:
         programs = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
         return {
             **{name: f"registry.k8s.io/{name}:v{self.kubernetes}" for name in programs},
-            "etcd": f"registry.k8s.io/etcd:{self.etcd_image}",
+            "etcd": self.etcds()["etcd"],
             "coredns": f"registry.k8s.io/coredns/coredns:v{self.coredns}",
             "pause": f"registry.k8s.io/pause:{self.pause}",
         }
+
+    def etcds(self) -> dict[str, str]:
+        """References of the etcd images by archive name: kubeadm's own, and the later one."""
+        tags = {"etcd": self.etcd_image, **({"etcd-later": f"{self.later_etcd}-0"} if self.later_etcd else {})}
+        return {name: f"registry.k8s.io/etcd:{tag}" for name, tag in tags.items()}
 
     def check_images(self, kubeadm: Path) -> None:
         """kubeadm knows best which images belong to it."""
@@ -80,6 +88,21 @@ RELEASES: Mapping[str, Release] = {
             podnet="1.0.0",
             calico="3.32.1",
             sources={"kubernetes": "kubernetes-1.37", "etcd": "etcd-3.7"},
+        ),
+        Release(
+            kubernetes="1.36.5",
+            etcd="3.6.8",
+            etcd_image="3.6.8-0",
+            coredns="1.14.2",
+            pause="3.10.2",
+            containerd="2.3.7",
+            runc="1.4.3",
+            cni_plugins="1.9.1",
+            agnhost="2.63.0",
+            podnet="1.0.0",
+            calico="3.32.1",
+            later_etcd="3.6.14",
+            sources={"kubernetes": "kubernetes-1.36", "etcd": "etcd-3.6.8", "etcd-later": "etcd-3.6.14", "coredns": "coredns-1.14.2"},
         ),
     )
 }

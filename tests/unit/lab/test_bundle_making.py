@@ -38,6 +38,16 @@ def test_the_sources_are_of_the_versions_in_the_table(release: Release, product:
     assert re.search(rf"^\t{re.escape(module)} v{re.escape(getattr(release, version))}\b", text, re.MULTILINE)
 
 
+def test_a_later_etcd_is_compiled_and_has_an_image_beside_kubeadms_own() -> None:
+    release = RELEASES["1.36.5"]
+    source = {item.name: item for item in compiled.products(release)}["etcd-later"].source
+    assert f"\tgo.etcd.io/etcd/server/v3 v{release.later_etcd} " in (source / "go.mod").read_text()
+    assert release.etcds() == {"etcd": "registry.k8s.io/etcd:3.6.8-0", "etcd-later": "registry.k8s.io/etcd:3.6.14-0"}
+    assert "etcd-later" not in release.control_plane_images(), "kubeadm does not list it"
+    assert "etcd-later" in upstream.images(release)
+    assert "etcd-later" not in PRODUCTS
+
+
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda release: release.kubernetes)
 def test_the_pod_network_runs_the_image_of_the_bundle(release: Release) -> None:
     assert f"image: {release.podnet_image}\n" in compiled.PODNET_MANIFEST.read_text()
