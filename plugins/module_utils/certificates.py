@@ -77,7 +77,8 @@ def first_certificate(pem: str) -> str:
     return pem[begin : end + len(_END)] + "\n"
 
 
-def _der(pem: str) -> bytes:
+def der_certificate(pem: str) -> bytes:
+    """Return the first certificate of a PEM text, DER."""
     try:
         return ssl.PEM_cert_to_DER_cert(first_certificate(pem))
     except CertificateError:
@@ -88,14 +89,14 @@ def _der(pem: str) -> bytes:
 
 def public_key_pin(pem: str) -> str:
     """Return kubeadm's pin of a CA: ``sha256:`` and the hash of its SubjectPublicKeyInfo."""
-    der = _der(pem)
+    der = der_certificate(pem)
     spki = _to_be_signed(der)[5]
     return "sha256:" + hashlib.sha256(der[spki.start : spki.end]).hexdigest()
 
 
 def common_name(pem: str) -> str | None:
     """Return the subject's common name, or None when it has none."""
-    der = _der(pem)
+    der = der_certificate(pem)
     subject = _to_be_signed(der)[4]
     for relative_name in _children(der, subject):
         for attribute in _children(der, relative_name):
@@ -114,7 +115,7 @@ class Validity(NamedTuple):
 
 def validity(pem: str) -> Validity:
     """Return from when to when the certificate is valid."""
-    der = _der(pem)
+    der = der_certificate(pem)
     times = list(_children(der, _to_be_signed(der)[3]))
     if len(times) != 2:
         raise CertificateError("the certificate lacks its validity: this is not X.509")
@@ -135,7 +136,7 @@ def _time(tag: int, text: str) -> datetime:
 
 def alternative_names(pem: str) -> list[str]:
     """Return the DNS names and addresses of the extension subjectAltName, in its order; none when there is none."""
-    der = _der(pem)
+    der = der_certificate(pem)
     extensions = [field for field in _to_be_signed(der)[6:] if field.tag == _EXPLICIT_EXTENSIONS]
     for extension in _children(der, _element(der, extensions[0].content)) if extensions else ():
         parts = list(_children(der, extension))

@@ -34,6 +34,7 @@ KUBELET_CLIENT = "kubelet-client"
 KUBELET_SERVER = "kubelet-server"
 # What the kubelet signs for itself, once, where serverTLSBootstrap is off; it never makes it anew (pkg/kubelet: GenerateSelfSignedCertKey).
 KUBELET_SELF_SIGNED = "var/lib/kubelet/pki/kubelet.crt"
+KUBELET_SIGNED_BY_CLUSTER = "var/lib/kubelet/pki/kubelet-server-current.pem"
 
 PLACES = (
     Place("admin.conf", ADMIN_KUBECONFIG),
@@ -48,7 +49,7 @@ PLACES = (
     Place("scheduler.conf", f"{KUBERNETES}/scheduler.conf"),
     Place("super-admin.conf", SUPER_ADMIN_KUBECONFIG),
     Place(KUBELET_CLIENT, KUBELET_CERTIFICATE, kubelets=True),
-    Place(KUBELET_SERVER, "var/lib/kubelet/pki/kubelet-server-current.pem", kubelets=True),
+    Place(KUBELET_SERVER, KUBELET_SIGNED_BY_CLUSTER, kubelets=True),
     Place(KUBELET_SERVER, KUBELET_SELF_SIGNED, kubelets=True),
     Place("ca", f"{PKI}/ca.crt", authority=True),
     Place("etcd-ca", f"{PKI}/etcd/ca.crt", authority=True),

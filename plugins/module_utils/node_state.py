@@ -22,6 +22,7 @@ CA_KEY = f"{PKI}/ca.key"
 ADMIN_KUBECONFIG = f"{KUBERNETES}/admin.conf"
 SUPER_ADMIN_KUBECONFIG = f"{KUBERNETES}/super-admin.conf"
 KUBELET_KUBECONFIG = f"{KUBERNETES}/kubelet.conf"
+BOOTSTRAP_KUBECONFIG = f"{KUBERNETES}/bootstrap-kubelet.conf"
 API_SERVER_MANIFEST = f"{KUBERNETES}/manifests/kube-apiserver.yaml"
 ETCD_MANIFEST = f"{KUBERNETES}/manifests/etcd.yaml"
 ETCD_DATA = "var/lib/etcd"
@@ -128,7 +129,7 @@ def read_traces(root: Path) -> Traces:
     return Traces(
         unfinished="init" if work == "init" else "join" if work else None,
         kubelet_kubeconfig=(root / KUBELET_KUBECONFIG).exists(),
-        bootstrap_kubeconfig=(root / KUBERNETES / "bootstrap-kubelet.conf").exists(),
+        bootstrap_kubeconfig=(root / BOOTSTRAP_KUBECONFIG).exists(),
         super_admin_kubeconfig=(root / SUPER_ADMIN_KUBECONFIG).exists(),
         ca_certificate=(root / CA_CERTIFICATE).exists(),
         ca_key=(root / CA_KEY).exists(),

@@ -113,6 +113,13 @@ node:
           not_before: "2026-11-28T16:12:52Z"
           not_after: "2027-11-28T16:17:52Z"
           names: [cp1, kubernetes, 192.0.2.11]
+    outdated_components:
+      description: >-
+        The components of a control plane that began before a file was last written that their flags name, such as a renewed certificate;
+        M(quorum.kubeadm.static_pods) starts them anew.
+      type: list
+      elements: str
+      sample: []
     ca_hash:
       description: The pin of the cluster's CA, or None.
       type: str
@@ -158,6 +165,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import st
 from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import actual_membership
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import read_certificates
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server
+from ansible_collections.quorum.kubeadm.plugins.module_utils.static_pods import outdated
 
 ROOT = Path("/")
 # A process that is just being started again has another socket by the time that processes are read.
@@ -295,6 +303,7 @@ def node(
         "kubeadm": {"version": versions["kubeadm"].result()},
         **membership,
         "certificates": read_certificates(root),
+        "outdated_components": outdated(root),
         "api_ready": server is not None and problem is None,
         "api_problem": problem,
         "resolved": meant.result() if meant else None,

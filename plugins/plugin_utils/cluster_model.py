@@ -66,6 +66,7 @@ class Node(Membership):
     containerd: Containerd
     kubelet: Kubelet
     certificates: list[Certificate]
+    outdated_components: list[str]
     api_ready: bool
     api_problem: str | None
     resolved: Resolved | None

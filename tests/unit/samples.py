@@ -27,6 +27,7 @@ def clean_machine(host: str, address: str, **differs: Any) -> dict[str, Any]:
         "kubelet": {"version": None},
         "kubeadm": {"version": None},
         "certificates": [],
+        "outdated_components": [],
         "state": "clean",
         "ca_hash": None,
         "ca_certificate": None,

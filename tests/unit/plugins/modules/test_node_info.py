@@ -123,6 +123,7 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         "ca_hash": PIN,
         "endpoint": "https://api.lab.test:6443",
         "node_name": None,
+        "outdated_components": [],
         "api_ready": True,
         "api_problem": None,
         "resolved": None,
