@@ -31,7 +31,20 @@ class EtcdError(RuntimeError):
     """etcd did not answer as it should."""
 
 
-class Member(TypedDict):
+class Status(TypedDict):
+    """What a member tells of itself; bytes. None where it does not answer."""
+
+    version: str | None
+    db_size: int | None
+    """What its database takes on the disk."""
+    db_in_use: int | None
+    """What of that holds data; the rest a defragmentation gives back."""
+    quota: int | None
+    """The size from which on it takes no more writes; None before etcd 3.6, which does not tell it, and without a quota."""
+    leader: bool
+
+
+class Member(Status):
     """A member of the etcd cluster."""
 
     name: str
@@ -40,6 +53,11 @@ class Member(TypedDict):
     client_urls: list[str]
     learner: bool
     healthy: bool
+    alarms: list[str]
+    """NOSPACE or CORRUPT."""
+
+
+NO_STATUS = Status(version=None, db_size=None, db_in_use=None, quota=None, leader=False)
 
 
 def asker(root: Path = Path("/"), timeout: float = 3.0) -> Ask:
@@ -71,11 +89,32 @@ def parse_members(answer: Mapping[str, Any]) -> list[Member]:
                 client_urls=list(member.get("clientURLs", [])),
                 learner=bool(member.get("isLearner", False)),
                 healthy=False,
+                alarms=[],
+                **NO_STATUS,
             )
             for member in answer.get("members", [])
         ),
         key=lambda member: (member["name"], member["id"]),
     )
+
+
+def parse_status(answer: Mapping[str, Any]) -> Status:
+    """Read the answer to `endpoint status` (StatusResponse in api/etcdserverpb/rpc.proto); numbers are texts there, and 0 is left out."""
+    return Status(
+        version=answer.get("version"),
+        db_size=int(answer.get("dbSize", 0)),
+        db_in_use=int(answer.get("dbSizeInUse", 0)),
+        quota=int(answer.get("dbSizeQuota", 0)) or None,
+        leader=bool(answer.get("leader")) and answer["leader"] == answer.get("header", {}).get("member_id"),
+    )
+
+
+def parse_alarms(answer: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Read the answer to `alarm list`: the alarms of each member, by its id."""
+    alarms: dict[str, list[str]] = {}
+    for alarm in answer.get("alarms", []):
+        alarms.setdefault(format(int(alarm["memberID"]), "x"), []).append(alarm["alarm"])
+    return alarms
 
 
 def _first_answer(ask: Ask, endpoints: Sequence[str], path: str, body: Mapping[str, Any]) -> Any:
@@ -107,6 +146,28 @@ def with_health(ask: Ask, members: Iterable[Member]) -> list[Member]:
     found = list(members)
     with ThreadPoolExecutor(max_workers=8) as side_by_side:
         return [Member({**member, "healthy": health}) for member, health in zip(found, side_by_side.map(healthy, found))]
+
+
+def with_status(ask: Ask, endpoints: Sequence[str], members: Iterable[Member]) -> list[Member]:
+    """Ask every member for its health and its database, all at once, and one of the endpoints for all alarms."""
+
+    def status(member: Member) -> Status:
+        for url in member["client_urls"]:
+            try:
+                return parse_status(ask(url.rstrip("/") + "/v3/maintenance/status", {}))
+            except EtcdError:
+                continue
+        return NO_STATUS
+
+    found = with_health(ask, members)
+    alarms = parse_alarms(_first_answer(ask, endpoints, "/v3/maintenance/alarm", {"action": "GET"}))
+    with ThreadPoolExecutor(max_workers=8) as side_by_side:
+        return [Member(**{**member, **told, "alarms": alarms.get(member["id"], [])}) for member, told in zip(found, side_by_side.map(status, found))]
+
+
+def defragment(ask: Ask, member: Member) -> None:
+    """Let a member write its database anew, without what is not in use. It answers nobody meanwhile, for seconds."""
+    _first_answer(ask, member["client_urls"], "/v3/maintenance/defragment", {})
 
 
 def remove(ask: Ask, endpoints: Sequence[str], member: Member) -> None:

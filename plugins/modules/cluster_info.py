@@ -104,7 +104,9 @@ cluster:
           annotations: {}
           taints: [{key: node-role.kubernetes.io/control-plane, value: null, effect: NoSchedule}]
     etcd_members:
-      description: The members of etcd. One that was added but has not started yet has no name.
+      description: >-
+        The members of etcd. One that was added but has not started yet has no name. C(db_size) is what the database takes on the disk, C(db_in_use) what
+        of that holds data, C(quota) the size from which on it takes no more writes, all in bytes, C(alarms) are V(NOSPACE) and V(CORRUPT).
       type: list
       elements: dict
       sample:
@@ -114,6 +116,12 @@ cluster:
           client_urls: ["https://192.0.2.11:2379"]
           learner: false
           healthy: true
+          version: 3.7.0
+          db_size: 3624960
+          db_in_use: 1634304
+          quota: 2147483648
+          leader: true
+          alarms: []
     etcd_problem:
       description: Why etcd could not be asked, or None.
       type: str
@@ -149,7 +157,7 @@ def etcd_members(root: Path = ROOT, asker: Callable[[Path], etcd.Ask] = etcd.ask
         return []
     urls = flag(manifest.read_text(encoding="utf-8"), "advertise-client-urls") or "https://127.0.0.1:2379"
     ask = asker(root)
-    return etcd.with_health(ask, etcd.list_members(ask, urls.split(",")))
+    return etcd.with_status(ask, urls.split(","), etcd.list_members(ask, urls.split(",")))
 
 
 def cluster(kubectl: Kubectl, root: Path = ROOT, asker: Callable[[Path], etcd.Ask] = etcd.asker) -> Cluster:

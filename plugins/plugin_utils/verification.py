@@ -18,6 +18,8 @@ CONTROL_PLANE_LISTENERS = {(port.number, port.process) for port in PORTS if port
 BELOW = "\n    "
 # Seconds.
 SETTLED = 2
+# The share of its quota that a database may take.
+NEARLY_FULL = 0.8
 # In place of the days that a certificate is still valid.
 UNREADABLE, EXPIRED = -2, -1
 # By whether it is about a CA.
@@ -66,7 +68,7 @@ class Evidence(NamedTuple):
 
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
-    judges = (_hosts, _nodes, _workers, _control_planes, _etcd, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens, _certificates)
+    judges = (_hosts, _nodes, _workers, _control_planes, _etcd, _room, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens, _certificates)
     return [check for judge in judges for check in judge(evidence)]
 
 
@@ -182,6 +184,35 @@ def _etcd(evidence: Evidence) -> Check:
     problems += [f"{_member(member)} is still a learner: see /var/log/pods/kube-system_etcd-* there" for member in members if member["learner"]]
     problems += [f"{_member(member)} is not healthy: see /var/log/pods/kube-system_etcd-* there" for member in members if not member["healthy"]]
     return _judge("etcd has a voter on every control plane", problems, f"{len(voters)} voters, no learner, all healthy")
+
+
+ALARMS = {
+    "NOSPACE": "its database reached its quota, and etcd takes no more writes: delete what fills it, run etcd_defragment.yml, then `etcdctl alarm disarm`",
+    "CORRUPT": "its data differ from those of the other members: replace it",
+}
+
+
+def _room(evidence: Evidence) -> Iterator[Check]:
+    name = "etcd has room, and has raised no alarm"
+    if not evidence.cluster.get("reachable"):
+        yield Check(name, None, NOT_CHECKED)
+        return
+    members = evidence.cluster["etcd_members"]
+    told = [member for member in members if member["db_size"] is not None]
+    if not told:
+        # The line before this one says so.
+        return
+    problems = [f"{_member(member)}: {alarm}, {ALARMS.get(alarm, 'see etcd there')}" for member in members for alarm in member["alarms"]]
+    full = [member for member in told if member["quota"] and member["db_size"] >= NEARLY_FULL * member["quota"]]
+    nearly = [
+        f"{_member(member)} has {_mebibytes(member['db_size'])} of {_mebibytes(member['quota'])}, "
+        f"of which etcd_defragment.yml would give back {_mebibytes(member['db_size'] - member['db_in_use'])}"
+        for member in full
+    ]
+    largest = max(told, key=lambda member: int(member["db_size"]))
+    quota = f" of {_mebibytes(largest['quota'])}" if largest["quota"] else ""
+    judged = _judge(name, problems + nearly, f"the largest database has {_mebibytes(largest['db_size'])}{quota}, {_mebibytes(largest['db_in_use'])} in use")
+    yield judged._replace(passed=True, warning=True) if nearly and not problems else judged
 
 
 def _proxies(evidence: Evidence) -> Iterator[Check]:
@@ -347,6 +378,10 @@ def _time_left(certificates: Iterable[tuple[str, Certificate]], now: datetime, a
 def _unasked(evidence: Evidence) -> list[str]:
     silent = [host for host in evidence.plan["proxies"] if host not in evidence.proxies]
     return [f"{_listed(silent)} could not be queried"] if silent else []
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
 
 
 def _member(member: Mapping[str, Any]) -> str:

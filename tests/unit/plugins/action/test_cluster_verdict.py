@@ -25,7 +25,7 @@ CLUSTER: dict[str, Any] = {
     "version": "1.37.2",
     "pod_subnets": ["10.244.0.0/16"],
     "nodes": [{"name": "cp1", "ready": True, "control_plane": True, "taints": []}],
-    "etcd_members": [{"name": "cp1", "id": "1a", "peer_urls": [], "learner": False, "healthy": True}],
+    "etcd_members": [{"name": "cp1", "id": "1a", "peer_urls": [], "learner": False, "healthy": True, "alarms": [], "db_size": None}],
     "etcd_problem": None,
     "bootstrap_tokens": [],
 }

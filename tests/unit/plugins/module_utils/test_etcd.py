@@ -44,6 +44,8 @@ def test_members_with_a_learner_that_never_started() -> None:
             "client_urls": [],
             "learner": True,
             "healthy": False,
+            "alarms": [],
+            **etcd.NO_STATUS,
         },
         {
             "name": "cp1",
@@ -52,6 +54,8 @@ def test_members_with_a_learner_that_never_started() -> None:
             "client_urls": [CP1],
             "learner": False,
             "healthy": False,
+            "alarms": [],
+            **etcd.NO_STATUS,
         },
     ]
 
@@ -79,6 +83,49 @@ def test_health(answer: Any, healthy: bool) -> None:
 
 def test_health_of_a_member_that_does_not_answer() -> None:
     assert not any(member["healthy"] for member in etcd.with_health(Gateway({}), etcd.parse_members(MEMBERS)))
+
+
+UPKEEP = json.loads((FIXTURES / "cluster" / "etcd_upkeep.json").read_text())
+LAB = [f"https://198.18.64.1{number}:2379" for number in (1, 2, 3)]
+
+
+def upkeep(*silent: str, **differs: Any) -> list[etcd.Member]:
+    """What the members of the lab tell, but for those that do not answer."""
+    answers = {url: answer for url, answer in UPKEEP.items() if not url.startswith(tuple(silent) or ("no",))}
+    gateway = Gateway({**answers, **{f"{url}/health": {"health": "true", "reason": ""} for url in LAB}, **differs})
+    members = etcd.parse_members(UPKEEP["/v3/cluster/member/list"])
+
+    def ask(url: str, body: Mapping[str, Any] | None) -> Any:
+        path = url.removeprefix(LAB[0])
+        return gateway(path if path == "/v3/maintenance/alarm" else url, body)
+
+    return etcd.with_status(ask, LAB[:1], members)
+
+
+def test_the_state_of_databases() -> None:
+    told = upkeep()
+    assert [(one["name"], one["version"], one["leader"], one["healthy"]) for one in told] == [
+        ("cp1", "3.7.0", True, True),
+        ("cp2", "3.7.0", False, True),
+        ("cp3", "3.7.0", False, True),
+    ]
+    assert [(one["db_size"], one["db_in_use"], one["quota"], one["alarms"]) for one in told] == [
+        (3624960, 1634304, 2147483648, []),
+        (3608576, 1626112, 2147483648, []),
+        (3616768, 1630208, 2147483648, []),
+    ]
+
+
+def test_a_member_that_does_not_answer_has_no_state() -> None:
+    told = upkeep(LAB[1])
+    assert [(one["name"], one["db_size"]) for one in told] == [("cp1", 3624960), ("cp2", None), ("cp3", 3616768)]
+    assert etcd.parse_status({"header": {"member_id": "1"}, "version": "3.5.26", "dbSize": "20480", "leader": "2"}) == {
+        "version": "3.5.26",
+        "db_size": 20480,
+        "db_in_use": 0,
+        "quota": None,
+        "leader": False,
+    }
 
 
 def test_removal_names_the_member_in_decimal() -> None:

@@ -19,6 +19,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Dead
 from ansible_collections.quorum.kubeadm.plugins.modules import cluster_info
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "cluster"
+UPKEEP = json.loads((FIXTURES / "etcd_upkeep.json").read_text())
 Node = Callable[[str], Path]
 
 
@@ -36,6 +37,10 @@ def gateway(url: str, body: Mapping[str, Any] | None) -> Any:
         return json.loads((FIXTURES / "etcd_members.json").read_text())
     if url == "https://198.18.79.11:2379/health":
         return {"health": "true"}
+    if url == "https://198.18.79.11:2379/v3/maintenance/alarm" and body == {"action": "GET"}:
+        return UPKEEP["/v3/maintenance/alarm"]
+    if url == "https://198.18.79.11:2379/v3/maintenance/status":
+        return UPKEEP["https://198.18.64.11:2379/v3/maintenance/status"]
     raise etcd.EtcdError(f"{url}: refused")
 
 
@@ -47,6 +52,10 @@ def test_cluster(node: Node) -> None:
     cluster = read(node("control_plane"))
     assert [one["name"] for one in cluster["nodes"]] == ["cp1", "cp2"]
     assert [(one["name"], one["learner"], one["healthy"]) for one in cluster["etcd_members"]] == [("", True, False), ("cp1", False, True)]
+    assert [(one["name"], one["version"], one["db_size"], one["alarms"]) for one in cluster["etcd_members"]] == [
+        ("", None, None, []),
+        ("cp1", "3.7.0", 3624960, []),
+    ]
     assert (cluster["etcd_problem"], cluster["endpoint"], cluster["reachable"]) == (None, "api.lab.test:6443", True)
 
 

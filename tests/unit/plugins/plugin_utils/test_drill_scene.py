@@ -14,7 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_access import
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_faults import FAULTS, Means, command_recipe, own_means
 from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_health import leader_of, look_at_etcd, member_problems, node_problems
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_scene import UnknownFault, proxy_problems, rounds_of, set_scene
-from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import EtcdError, Member
+from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import NO_STATUS, EtcdError, Member
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, worst_cases
 
 NODES = {
@@ -178,7 +178,7 @@ def test_nodes_must_be_ready() -> None:
 
 
 def member(name: str, number: int, learner: bool = False, healthy: bool = True) -> Member:
-    return Member(name=name, id=format(number, "x"), peer_urls=[], client_urls=[], learner=learner, healthy=healthy)
+    return Member(**NO_STATUS, name=name, id=format(number, "x"), peer_urls=[], client_urls=[], learner=learner, healthy=healthy, alarms=[])
 
 
 def test_members_must_be_healthy_voters() -> None:

@@ -69,7 +69,11 @@ def healthy() -> World:
                 {"name": host, "ready": True, "control_plane": host in CONTROL_PLANES, "taints": [TAINT] if host in CONTROL_PLANES else []} for host in HOSTS
             ],
             "etcd_members": [
-                {"name": host, "id": f"{number}a", "peer_urls": [], "learner": False, "healthy": True} for number, host in enumerate(CONTROL_PLANES)
+                {
+                    **{"name": host, "id": f"{number}a", "peer_urls": [], "learner": False, "healthy": True, "alarms": [], "leader": number == 0},
+                    **{"version": "3.7.0", "db_size": 3624960, "db_in_use": 1634304, "quota": 2147483648},
+                }
+                for number, host in enumerate(CONTROL_PLANES)
             ],
             "etcd_problem": None,
             "bootstrap_tokens": [{"id": "abcdef", "description": "somebody's", "expires": None, "ours": False}],
@@ -122,6 +126,7 @@ NAMES = [
     "Workers are workers",
     "Control planes are control planes",
     "etcd has a voter on every control plane",
+    "etcd has room, and has raised no alarm",
     "HAProxy and keepalived run on every proxy",
     "The virtual IP is on exactly one proxy",
     "Every HAProxy sees every API server",
@@ -144,6 +149,7 @@ def test_a_healthy_cluster() -> None:
         "✓ Workers are workers: w1, w2, w3, without label, taint or static pods",
         "✓ Control planes are control planes: cp1, cp2, cp3, each API server is ready",
         "✓ etcd has a voter on every control plane: 3 voters, no learner, all healthy",
+        "✓ etcd has room, and has raised no alarm: the largest database has 3 MiB of 2048 MiB, 2 MiB in use",
         "✓ HAProxy and keepalived run on every proxy: cp1, cp2, cp3",
         "✓ The virtual IP is on exactly one proxy: 198.18.64.10 is on cp1",
         "✓ Every HAProxy sees every API server: 3 backends up on each of cp1, cp2, cp3",
@@ -204,64 +210,75 @@ def no_connection_to_w3(world: World) -> None:
         ),
         (lambda w: w.cluster["etcd_members"][0].update(healthy=False), NAMES[5], "cp1 is not healthy: see /var/log/pods/kube-system_etcd-* there"),
         (
-            lambda w: w.cluster["etcd_members"].append({"name": "", "id": "9c", "peer_urls": ["https://198.18.64.14:2380"], "learner": False, "healthy": True}),
+            lambda w: w.cluster["etcd_members"].append(
+                {
+                    **{"name": "", "id": "9c", "peer_urls": ["https://198.18.64.14:2380"], "learner": False, "healthy": True, "alarms": [], "leader": False},
+                    **{"version": None, "db_size": None, "db_in_use": None, "quota": None},
+                }
+            ),
             NAMES[5],
             "4 voters instead of 3 (cp1, cp2, cp3, 9c (https://198.18.64.14:2380, never started))",
         ),
         (lambda w: w.cluster.update(etcd_members=[], etcd_problem="connection refused"), NAMES[5], "etcd was not queried: connection refused"),
-        (lambda w: w.proxies["cp3"]["haproxy"].update(active=False), NAMES[6], "haproxy does not run on cp3: see `journalctl -u haproxy` there"),
-        (lambda w: w.proxies["cp3"]["keepalived"].update(active=False), NAMES[6], "keepalived does not run on cp3: see `journalctl -u keepalived` there"),
-        (lambda w: w.proxies["cp1"].update(holds_vip=False), NAMES[7], "none of cp1, cp2, cp3 has 198.18.64.10: see `journalctl -u keepalived` there"),
+        (
+            lambda w: w.cluster["etcd_members"][1].update(alarms=["NOSPACE"]),
+            NAMES[6],
+            "cp2: NOSPACE, its database reached its quota, and etcd takes no more writes: delete what fills it, run etcd_defragment.yml, "
+            "then `etcdctl alarm disarm`",
+        ),
+        (lambda w: w.proxies["cp3"]["haproxy"].update(active=False), NAMES[7], "haproxy does not run on cp3: see `journalctl -u haproxy` there"),
+        (lambda w: w.proxies["cp3"]["keepalived"].update(active=False), NAMES[7], "keepalived does not run on cp3: see `journalctl -u keepalived` there"),
+        (lambda w: w.proxies["cp1"].update(holds_vip=False), NAMES[8], "none of cp1, cp2, cp3 has 198.18.64.10: see `journalctl -u keepalived` there"),
         (
             lambda w: w.proxies["cp2"].update(holds_vip=True),
-            NAMES[7],
+            NAMES[8],
             "cp1, cp2 all have 198.18.64.10: VRRP (IP protocol 112) is blocked between them",
         ),
-        (lambda w: w.proxies["cp2"]["haproxy"]["backends"][2].update(up=False, check_status="L4CON"), NAMES[8], "HAProxy on cp2 reports cp3 down (L4CON)"),
+        (lambda w: w.proxies["cp2"]["haproxy"]["backends"][2].update(up=False, check_status="L4CON"), NAMES[9], "HAProxy on cp2 reports cp3 down (L4CON)"),
         (
             lambda w: w.found["w2"]["resolved"].update(hosts_file=[]),
-            NAMES[9],
+            NAMES[10],
             "api.lab.test: /etc/hosts on w2 has no address for it and not 198.18.64.10: run site.yml",
         ),
-        (lambda w: w.found["w2"]["resolved"].update(addresses=[]), NAMES[9], "api.lab.test: w2 cannot resolve it: see /etc/resolv.conf there"),
+        (lambda w: w.found["w2"]["resolved"].update(addresses=[]), NAMES[10], "api.lab.test: w2 cannot resolve it: see /etc/resolv.conf there"),
         (
             lambda w: w.found["cp2"]["resolved"].update(stale_copies=["kube-system/kube-proxy-x7k2p"]),
-            NAMES[9],
+            NAMES[10],
             "api.lab.test: kube-system/kube-proxy-x7k2p on cp2 have an outdated copy of /etc/hosts: run site.yml",
         ),
-        (lambda w: w.proxies["cp2"]["haproxy"]["backends"].pop(), NAMES[8], "HAProxy on cp2 does not have cp3"),
+        (lambda w: w.proxies["cp2"]["haproxy"]["backends"].pop(), NAMES[9], "HAProxy on cp2 does not have cp3"),
         (
             lambda w: w.proxies["cp2"]["haproxy"]["backends"].clear(),
-            NAMES[8],
+            NAMES[9],
             "HAProxy on cp2 reports no backend: see `systemctl status haproxy` and /etc/haproxy/haproxy.cfg there",
         ),
         (
             lambda w: w.endpoint["w1"].update(verified=False, error="the certificate is not for api.lab.test but for kubernetes"),
-            NAMES[10],
+            NAMES[11],
             "from w1: the certificate is not for api.lab.test but for kubernetes",
         ),
-        (lambda w: w.endpoint["w1"].update(status=500, body="[-]etcd failed\n"), NAMES[10], "from w1: it answers 500, [-]etcd failed"),
-        (lambda w: [w.endpoint[host].update(verified=False, error="timed out") for host in ("w1", "w2")], NAMES[10], "from w1, from w2: timed out"),
-        (lambda w: w.endpoint.clear(), NAMES[10], "no host could connect to it"),
+        (lambda w: w.endpoint["w1"].update(status=500, body="[-]etcd failed\n"), NAMES[11], "from w1: it answers 500, [-]etcd failed"),
+        (lambda w: [w.endpoint[host].update(verified=False, error="timed out") for host in ("w1", "w2")], NAMES[11], "from w1, from w2: timed out"),
+        (lambda w: w.endpoint.clear(), NAMES[11], "no host could connect to it"),
         (
             lambda w: w.pods["pods"][4].update(address="", addresses=[], error="container probe waits: ErrImagePull"),
-            NAMES[11],
+            NAMES[12],
             "not on w2: container probe waits: ErrImagePull",
         ),
         (
             lambda w: connection(w, "w1", "w2").update(ok=False, error="TIMEOUT"),
-            NAMES[12],
+            NAMES[13],
             "\n    w1 to w2 (10.244.4.2:8080): TIMEOUT\n    see the pod network's pods on these nodes",
         ),
         (
             no_connection_to_w3,
-            NAMES[12],
+            NAMES[13],
             f"\n    {', '.join(f'{host} to w3 (10.244.5.2:8080)' for host in HOSTS[:-1])}: TIMEOUT" "\n    see the pod network's pods on these nodes",
         ),
-        (lambda w: w.pods.update(connections=[]), NAMES[12], "nothing could be tested"),
+        (lambda w: w.pods.update(connections=[]), NAMES[13], "nothing could be tested"),
         (
             lambda w: w.pods["pods"][3].update(address="192.168.7.9", addresses=["192.168.7.9"]),
-            NAMES[13],
+            NAMES[14],
             "192.168.7.9 on w1 outside 10.244.0.0/16: see /etc/cni/net.d on these nodes",
         ),
         (
@@ -269,19 +286,19 @@ def no_connection_to_w3(world: World) -> None:
                 entry.update(ok=False, error="DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: server misbehaving")
                 for entry in w.pods["dns"][:2]
             ],
-            NAMES[14],
+            NAMES[15],
             "\n    on cp1, on cp2: DNS: lookup kubernetes.default.svc.cluster.local. on 10.96.0.10:53: server misbehaving"
             "\n    see `kubectl --namespace kube-system get pods -l k8s-app=kube-dns` and kube-proxy on these nodes",
         ),
-        (lambda w: w.pods.update(dns=[]), NAMES[14], "nothing could be tested"),
+        (lambda w: w.pods.update(dns=[]), NAMES[15], "nothing could be tested"),
         (
             lambda w: w.cluster["bootstrap_tokens"].append({"id": "012345", "description": "", "expires": None, "ours": True}),
-            NAMES[15],
+            NAMES[16],
             "012345: left by an interrupted run; the next run of site.yml deletes it",
         ),
         (
             lambda w: w.found["cp2"].update(certificates=[certificate("etcd-server", 6.9), certificate("apiserver", 12)]),
-            NAMES[16],
+            NAMES[17],
             "\n    6 days left: etcd-server on cp2 (run renew_certificates.yml)"
             "\n    12 days left: apiserver on cp2 (run renew_certificates.yml)"
             "\n    300 days left: kubelet-client on cp1, cp3, w1, w2, w3"
@@ -303,7 +320,7 @@ def test_a_certificate_that_has_expired_or_cannot_be_read() -> None:
     world.found["cp1"]["certificates"] = [certificate("apiserver", -0.5), certificate("etcd-peer", 1), {**certificate("etcd-server", 1), "not_after": None}]
     world.found["w1"]["certificates"] = [certificate("ca", -2, 3650)]
     assert world.verdict()[-1] == Check(
-        NAMES[16],
+        NAMES[17],
         False,
         "\n    cannot be read: etcd-server on cp1 (run renew_certificates.yml)"
         "\n    expired: apiserver on cp1; ca on w1 (run renew_certificates.yml; no procedure makes a CA anew yet: build a new cluster in time)"
@@ -316,8 +333,36 @@ def test_a_certificate_that_expires_within_a_month_is_a_warning() -> None:
     world.found["cp2"]["certificates"] = [certificate("apiserver", 29)]
     verdict = world.verdict()
     assert all(check.passed for check in verdict)
-    assert [check.name for check in verdict if check.warning] == [NAMES[16]]
+    assert [check.name for check in verdict if check.warning] == [NAMES[17]]
     assert lines(verdict)[-1].startswith("! No certificate expires within 7 days:\n    29 days left: apiserver on cp2 (run renew_certificates.yml)\n")
+
+
+@pytest.mark.parametrize(
+    ("differs", "line"),
+    [
+        (
+            {"db_size": 1717986919, "db_in_use": 1048576000},
+            "! etcd has room, and has raised no alarm: cp2 has 1638 MiB of 2048 MiB, of which etcd_defragment.yml would give back 638 MiB",
+        ),
+        ({"db_size": 1717986918}, "✓ etcd has room, and has raised no alarm: the largest database has 1638 MiB of 2048 MiB, 2 MiB in use"),
+        ({"db_size": 1717986919, "quota": None}, "✓ etcd has room, and has raised no alarm: the largest database has 1638 MiB, 2 MiB in use"),
+    ],
+)
+def test_a_database_that_is_nearly_full_is_a_warning(differs: dict[str, Any], line: str) -> None:
+    world = healthy()
+    world.cluster["etcd_members"][1].update(differs)
+    assert line in lines(world.verdict())
+    assert all(check.passed for check in world.verdict())
+    world.cluster["etcd_members"][2].update(alarms=["CORRUPT"])
+    (wrong,) = [check for check in world.verdict() if not check.passed]
+    assert wrong.warning is False and "cp3: CORRUPT, its data differ" in wrong.detail
+
+
+def test_members_that_tell_nothing_have_the_line_of_their_health() -> None:
+    world = healthy()
+    for member in world.cluster["etcd_members"]:
+        member.update(db_size=None, db_in_use=None, quota=None, version=None)
+    assert NAMES[6] not in [check.name for check in world.verdict()]
 
 
 def test_every_check_has_a_case_that_turns_it() -> None:
@@ -335,7 +380,7 @@ def test_a_stopped_control_plane_is_named_on_every_line_it_touches() -> None:
     for proxy in world.proxies.values():
         proxy["haproxy"]["backends"][2].update(up=False, check_status="L4TOUT")
     wrong = {check.name: check.detail for check in world.verdict() if not check.passed}
-    assert set(wrong) == {NAMES[0], NAMES[2], NAMES[5], NAMES[6], NAMES[8]}
+    assert set(wrong) == {NAMES[0], NAMES[2], NAMES[5], NAMES[7], NAMES[9]}
     assert all("cp3" in detail for detail in wrong.values())
 
 
@@ -346,13 +391,13 @@ def test_a_cluster_that_does_not_answer(reason: str | None) -> None:
     world.cluster.update(reachable=False, reason=reason)
     checks = {check.name: check for check in verify(Evidence(**{**world._asdict(), "pods": None}))}
     assert checks[NAMES[1]] == Check(NAMES[1], False, f"asked on cp1: {reason or 'there is no cluster yet'}")
-    assert {name for name, check in checks.items() if check.passed is None} == {NAMES[position] for position in (2, 3, 4, 5, 11, 12, 13, 14, 15)}
+    assert {name for name, check in checks.items() if check.passed is None} == {NAMES[position] for position in (2, 3, 4, 5, 6, 12, 13, 14, 15, 16)}
     assert {check.detail for check in checks.values() if check.passed is None} == {NOT_CHECKED}
 
 
 def test_check_mode_makes_no_pods_and_says_so() -> None:
     checks = verify(Evidence(**{**healthy()._asdict(), "pods": None}))
-    assert lines(checks)[11:15] == [f"– {name}: not checked in check mode" for name in NAMES[11:15]]
+    assert lines(checks)[12:16] == [f"– {name}: not checked in check mode" for name in NAMES[12:16]]
     assert all(check.passed is not False for check in checks)
 
 
@@ -360,14 +405,14 @@ def test_pods_that_could_not_be_made_are_told_once() -> None:
     world = healthy()
     world.pods.update(pods=[], connections=[], dns=[], error="`kubectl create` failed: forbidden")
     wrong = {check.name: check.detail for check in world.verdict() if not check.passed}
-    assert wrong == {NAMES[11]: "`kubectl create` failed: forbidden", NAMES[12]: "nothing could be tested", NAMES[14]: "nothing could be tested"}
+    assert wrong == {NAMES[12]: "`kubectl create` failed: forbidden", NAMES[13]: "nothing could be tested", NAMES[15]: "nothing could be tested"}
 
 
 def test_an_endpoint_of_somebody_else_has_no_proxies_to_judge() -> None:
     world = healthy()
     world.plan.update(proxies={}, endpoint={**world.plan["endpoint"], "floating": False, "mover": ""})
     world.proxies.clear()
-    assert [check.name for check in world.verdict()] == NAMES[:6] + NAMES[9:]
+    assert [check.name for check in world.verdict()] == NAMES[:7] + NAMES[10:]
 
 
 def test_a_balancer_has_a_line() -> None:
