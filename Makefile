@@ -5,10 +5,10 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill clean test lint unit molecule bench setup build files compat docs tables
+.PHONY: help demo drill clean test test-long lint unit molecule bench setup build files compat docs tables
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build a highly available cluster of six local containers and show it
 	@lab/demo
@@ -23,6 +23,9 @@ setup: ## Install what the lab and the tests need (the other commands do it them
 	@lab/setup
 
 test: lint docs unit molecule ## Everything that CI runs
+
+test-long: setup ## What takes hours: upgrades killed at six moments, two minors, certificates that expire, reboots
+	tests/long/run
 
 lint: setup ## yamllint, ansible-lint, mypy, the changelog, ansible-test sanity, galaxy-importer
 	yamllint --strict .

@@ -104,5 +104,20 @@ RELEASES: Mapping[str, Release] = {
             later_etcd="3.6.14",
             sources={"kubernetes": "kubernetes-1.36", "etcd": "etcd-3.6.8", "etcd-later": "etcd-3.6.14", "coredns": "coredns-1.14.2"},
         ),
+        Release(
+            kubernetes="1.35.8",
+            etcd="3.6.6",
+            etcd_image="3.6.6-0",
+            coredns="1.13.1",
+            pause="3.10.1",
+            containerd="2.3.7",
+            runc="1.4.3",
+            cni_plugins="1.9.1",
+            agnhost="2.59",
+            podnet="1.0.0",
+            calico="3.32.1",
+            later_etcd="3.6.14",
+            sources={"kubernetes": "kubernetes-1.35", "etcd": "etcd-3.6.6", "etcd-later": "etcd-3.6.14", "coredns": "coredns-1.13.1"},
+        ),
     )
 }
