@@ -12,6 +12,7 @@ from typing import Any
 from ansible import constants, context
 from ansible.utils.display import Display
 
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import drift_action
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import summary, verify_command
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
 
@@ -29,10 +30,12 @@ def verify_as_this_run_was_started() -> str:
 class ActionModule(ControllerAction):
     """Changes nothing, so check mode is no different."""
 
-    OPTIONS = {"plan": {"type": "dict", "required": True}}
+    OPTIONS = drift_action.OPTIONS
 
     def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        lines = summary(arguments["plan"], self._task.check_mode, verify_as_this_run_was_started())
-        for line in lines:
-            Display().display(line, color=constants.COLOR_OK)
-        return {"changed": False, "summary": lines}
+        differing = drift_action.compared(arguments, task_vars).lines
+        done = summary(arguments["plan"], self._task.check_mode, verify_as_this_run_was_started(), is_as_described=not differing)
+        for lines, color in ((done, constants.COLOR_OK), (differing, constants.COLOR_WARN)):
+            for line in lines:
+                Display().display(line, color=color)
+        return {"changed": False, "summary": [*done, *differing]}

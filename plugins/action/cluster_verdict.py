@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.utils.display import Display
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import drift_action
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction, registered
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.verification import Check, Evidence, lines, verify
 
@@ -29,11 +30,9 @@ class ActionModule(ControllerAction):
     """Changes nothing, so check mode is no different."""
 
     OPTIONS = {
-        "plan": {"type": "dict", "required": True},
-        "cluster": {"type": "dict", "default": {}},
+        **drift_action.OPTIONS,
         "pods": {"type": "dict", "default": {}},
         "balancer": {"type": "dict", "default": {}},
-        "found_variable": {"type": "str", "default": "found"},
         "proxy_variable": {"type": "str", "default": "proxy"},
         "endpoint_variable": {"type": "str", "default": "endpoint"},
     }
@@ -55,6 +54,7 @@ class ActionModule(ControllerAction):
                 pods=arguments["pods"] if "pods" in arguments["pods"] else None,
                 now=datetime.now(timezone.utc),
                 balancer=arguments["balancer"] if "reached" in arguments["balancer"] else None,
+                drift=drift_action.compared(arguments, task_vars),
             )
         )
         show(checks)

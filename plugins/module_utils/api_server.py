@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import CA_CERTIFICATE, KUBELET_CERTIFICATE, PKI, ApiServer
+from ansible_collections.quorum.kubeadm.plugins.module_utils.tls_answer import subject_alt_names
 
 CLIENT = f"{PKI}/apiserver-kubelet-client"
 
@@ -70,3 +72,12 @@ def wait_ready(root: Path, server: ApiServer, timeout: float) -> str | None:
         if reason is None or time.monotonic() >= deadline:
             return reason
         time.sleep(0.2)
+
+
+def served_names(root: Path, server: ApiServer, timeout: float = 2.0) -> list[str]:
+    """Return the names and addresses of the certificate that an API server shows, in its order; raise OSError when it shows none of the cluster's CA."""
+    context = client_context(root / CA_CERTIFICATE)
+    # Whatever it is for.
+    context.check_hostname = False
+    with socket.create_connection((server.address, server.port), timeout) as connection, context.wrap_socket(connection) as tls:
+        return subject_alt_names(tls.getpeercert() or {})

@@ -147,8 +147,8 @@ plan:
         - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(interface), C(control_plane), C(step) (V(none), V(init), V(join)
           or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name resolves to on it), C(endpoint_address_joined) (the same once it
           has joined), C(endpoint_named) (whether C(/etc/hosts) says the first already), C(hosts_entries) (C(name) and C(address) of the nodes
-          that it knows by C(/etc/hosts)), C(sysctls), C(patches) for kubeadm (C(path) and C(content)), and C(join_configuration), what
-          C(kubeadm join) is told.
+          that it knows by C(/etc/hosts)), C(sysctls), C(patches) for kubeadm (C(path) and C(content)), C(init_configuration) and C(join_configuration),
+          what C(kubeadm init), or its phases, and C(kubeadm join) are told of it.
       type: dict
     proxies:
       description:
@@ -182,8 +182,7 @@ plan:
       type: dict
     kubeadm:
       description:
-        - What C(kubeadm init) on the primary is told, without secrets, C(cluster_configuration), C(init_configuration),
-          C(kubelet_configuration) and C(kube_proxy_configuration).
+        - What kubeadm is told of the cluster, without secrets, C(cluster_configuration), C(kubelet_configuration) and C(kube_proxy_configuration).
       type: dict
     fetch_kubeconfig_server:
       description: The host and port that a kubeconfig on the controller has to name; empty when it is the endpoint.

@@ -14,6 +14,7 @@ author: Quorum contributors (@quorum)
 description:
   - Prints which hosts initialised the cluster or joined it, where the kubeconfig is, and the command that verifies the cluster. Where no host had to
     join, and in check mode, that is one line.
+  - Prints also where a living cluster is not what the inventory describes, as M(quorum.kubeadm.cluster_drift) does.
   - Belongs at the end of a run in which all that was planned has succeeded.
   - Works on the controller alone, without a connection to any host, and never changes anything.
 extends_documentation_fragment: quorum.kubeadm.attributes.reads
@@ -22,8 +23,21 @@ options:
     description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.
     type: dict
     required: true
+  cluster:
+    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, where there was a cluster when the run began.
+    type: dict
+    default: {}
+  found_variable:
+    description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
+    type: str
+    default: found
+  files_variable:
+    description: The variable in which each node has the registered result of M(quorum.kubeadm.kubeadm_files).
+    type: str
+    default: kubeadm_files
 seealso:
   - module: quorum.kubeadm.cluster_plan
+  - module: quorum.kubeadm.cluster_drift
 """
 
 EXAMPLES = r"""

@@ -48,6 +48,10 @@ options:
     description: The variable in which hosts have the registered result of M(quorum.kubeadm.tls_probe) of the endpoint.
     type: str
     default: endpoint
+  files_variable:
+    description: The variable in which each node has the registered result of M(quorum.kubeadm.kubeadm_files).
+    type: str
+    default: kubeadm_files
 seealso:
   - module: quorum.kubeadm.cluster_plan
   - module: quorum.kubeadm.cluster_info

@@ -71,6 +71,7 @@ class PlannedNode(TypedDict):
     hosts_entries: list[HostsEntry]
     sysctls: dict[str, Any]
     patches: list[Patch]
+    init_configuration: Document
     join_configuration: Document
 
 
@@ -127,10 +128,9 @@ class ContainerRuntime(TypedDict):
 
 
 class Kubeadm(TypedDict):
-    """What `kubeadm init` on the primary is told; what joins are told is with each node."""
+    """What kubeadm is told of the cluster; what it is told of a node is with each node."""
 
     cluster_configuration: Document
-    init_configuration: Document
     kubelet_configuration: Document
     kube_proxy_configuration: Document
 
@@ -210,6 +210,7 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
         ],
         sysctls=_sysctls(host, situation),
         patches=patches,
+        init_configuration=kubeadm_documents.init_configuration(host, situation, bool(patches)),
         join_configuration=kubeadm_documents.join_configuration(host, situation, bool(patches)),
     )
 
@@ -394,7 +395,6 @@ def make_plan(request: Request) -> Plan:
         ),
         kubeadm=Kubeadm(
             cluster_configuration=kubeadm_documents.cluster_configuration(situation),
-            init_configuration=kubeadm_documents.init_configuration(primary, situation, bool(patches[primary.host])),
             kubelet_configuration=kubeadm_patches.shared(list(kubelets.values())),
             kube_proxy_configuration=inputs.kube_proxy_config,
         ),

@@ -32,17 +32,17 @@ def verify_command(typed: str, inventories: Sequence[str], collection: str, here
     return shlex.join(["ansible-playbook", playbook, *(word for path in near for word in ("-i", path))])
 
 
-def summary(plan: Mapping[str, Any], check_mode: bool, verify: str) -> list[str]:
+def summary(plan: Mapping[str, Any], check_mode: bool, verify: str, is_as_described: bool = True) -> list[str]:
     """The lines for a run of `site` that has come to its end, so that what was planned is done; one alone where no host had anything to do.
 
-    plan: what `cluster_plan` returned. verify: the command that verifies the cluster.
+    plan: what `cluster_plan` returned. verify: the command that verifies the cluster. is_as_described: whether no other procedure has anything to bring about.
     """
     inputs = plan["inputs"]
     cluster = f"the cluster {inputs['name']} (Kubernetes {inputs['kubernetes_version']})"
     if check_mode:
         return ["Checked: nothing was changed. The plan says which hosts would join, and the tasks what else would change."]
     if not plan["initialise"] and not plan["joining"]:
-        return [f"Done: {cluster} is as the inventory says; no host had to join."]
+        return [f"Done: {cluster} is as the inventory says; no host had to join." if is_as_described else f"Done: no host had to join {cluster}."]
     control_planes, workers = plan["joining_control_planes"], plan["joining_workers"]
     serving = [host for host, node in plan["nodes"].items() if node["control_plane"]]
     rows = [

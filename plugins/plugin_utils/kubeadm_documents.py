@@ -99,7 +99,7 @@ def _local_endpoint(host: Host) -> Document:
 
 
 def init_configuration(host: Host, situation: Situation, patched: bool) -> Document:
-    """What makes a host the first control plane; `patched` says whether kubeadm finds patches on it."""
+    """What makes a host the first control plane, or has kubeadm write a node's files anew; `patched` says whether kubeadm finds patches on it."""
     return _configuration(host, situation, patched, _local_endpoint(host))
 
 

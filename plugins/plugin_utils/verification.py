@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import AUTHORITIES, URGENT, Certificate, is_due, is_urgent, time_left
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import PORTS
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drift import Drift
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 CONTROL_PLANE_LISTENERS = {(port.number, port.process) for port in PORTS if port.on in ("control_plane", "etcd_member")}
@@ -36,7 +37,7 @@ class Check(NamedTuple):
     passed: bool | None
     detail: str
     warning: bool = False
-    """Whether it is true, but not for long."""
+    """Whether it passes, and yet somebody has to do something."""
 
 
 class Evidence(NamedTuple):
@@ -55,6 +56,7 @@ class Evidence(NamedTuple):
     now: datetime
     balancer: Mapping[str, Any] | None = None
     """What `balancer_verdict` returned; None where no load balancer is tested."""
+    drift: Drift = Drift([], {})
 
     @property
     def nodes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -68,7 +70,10 @@ class Evidence(NamedTuple):
 
 def verify(evidence: Evidence) -> list[Check]:
     """All checks that make sense for this cluster, in the order a person would look."""
-    judges = (_hosts, _nodes, _workers, _control_planes, _etcd, _room, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens, _certificates)
+    judges = (
+        *(_hosts, _nodes, _workers, _control_planes, _etcd, _room, _proxies, _vip, _backends, _balancer, _name, _endpoint, _pods, _tokens),
+        *(_drift, _certificates),
+    )
     return [check for judge in judges for check in judge(evidence)]
 
 
@@ -345,6 +350,13 @@ def _tokens(evidence: Evidence) -> Check:
     ours = [token["id"] for token in evidence.cluster["bootstrap_tokens"] if token["ours"]]
     problems = [f"{_listed(ours)}: left by an interrupted run; the next run of site.yml deletes it"] if ours else []
     return _judge("No bootstrap token of this collection remains", problems, f"other tokens: {len(evidence.cluster['bootstrap_tokens'])}")
+
+
+@_needs_cluster("The cluster is what the inventory describes")
+def _drift(evidence: Evidence) -> Check:
+    name = "The cluster is what the inventory describes"
+    detail = "".join(f"{BELOW}{row}" for row in evidence.drift.rows)
+    return Check(name, True, detail or "no other procedure has anything to bring about", warning=bool(detail))
 
 
 def _certificates(evidence: Evidence) -> Iterator[Check]:

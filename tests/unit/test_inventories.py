@@ -150,7 +150,7 @@ def test_kubeadm_is_told_what_the_first_release_told_it(monkeypatch: pytest.Monk
     node, kubeadm = plan["nodes"][host], plan["kubeadm"]
     if node["step"] == "init":
         told = [
-            kubeadm_config.init_configuration(kubeadm["init_configuration"]),
+            kubeadm_config.init_configuration(node["init_configuration"]),
             kubeadm_config.cluster_configuration(kubeadm["cluster_configuration"]),
             kubeadm_config.kubelet_configuration(kubeadm["kubelet_configuration"]),
             kubeadm_config.kube_proxy_configuration(kubeadm["kube_proxy_configuration"]),

@@ -14,9 +14,9 @@ from .conftest import run_action
 
 PLAN: dict[str, Any] = {
     "primary": "cp1",
-    "inputs": {"endpoint_name": "api.lab.test", "endpoint_address": "198.18.64.10"},
+    "inputs": {"endpoint_name": "api.lab.test", "endpoint_address": "198.18.64.10", "kubernetes_version": "1.37.2", "containerd_version": ""},
     "endpoint": {"host_port": "api.lab.test:16443", "floating": True, "mover": "keepalived"},
-    "nodes": {"cp1": {"name": "cp1", "control_plane": True}},
+    "nodes": {"cp1": {"name": "cp1", "control_plane": True, "init_configuration": {"nodeRegistration": {"taints": []}}}},
     "proxies": {"cp1": {}},
     "backends": [{"name": "cp1", "address": "198.18.64.11", "port": 6443}],
 }
@@ -24,14 +24,25 @@ CLUSTER: dict[str, Any] = {
     "reachable": True,
     "version": "1.37.2",
     "pod_subnets": ["10.244.0.0/16"],
-    "nodes": [{"name": "cp1", "ready": True, "control_plane": True, "taints": []}],
+    "nodes": [{"name": "cp1", "ready": True, "control_plane": True, "version": "1.37.2", "labels": {}, "taints": []}],
     "etcd_members": [{"name": "cp1", "id": "1a", "peer_urls": [], "learner": False, "healthy": True, "alarms": [], "db_size": None}],
     "etcd_problem": None,
     "bootstrap_tokens": [],
 }
 CERTIFICATES = [{"name": "ca", "path": "/ca", "not_before": "2026-11-28T16:13:55Z", "not_after": "2126-11-28T16:13:55Z", "names": []}]
 REGISTERED: dict[str, Any] = {
-    "found": {"changed": False, "node": {"state": "control_plane", "api_ready": True, "api_problem": None, "listening": [], "certificates": CERTIFICATES}},
+    "found": {
+        "changed": False,
+        "node": {
+            "state": "control_plane",
+            "api_ready": True,
+            "api_problem": None,
+            "listening": [],
+            "certificates": CERTIFICATES,
+            "kubelet": {"version": "1.37.2"},
+            "containerd": {"version": "2.3.7"},
+        },
+    },
     "proxy": {
         "changed": False,
         "proxy": {
@@ -58,15 +69,15 @@ def judge(registered: dict[str, Any], **arguments: Any) -> dict[str, Any]:
 
 def test_a_healthy_cluster_passes(printed: list[str]) -> None:
     result = judge(REGISTERED)
-    assert (result["failed"], result["changed"], result["msg"]) == (False, False, "16 checks, none failed")
-    assert len(printed) == len(result["checks"]) == 16
+    assert (result["failed"], result["changed"], result["msg"]) == (False, False, "17 checks, none failed")
+    assert len(printed) == len(result["checks"]) == 17
     assert all(line.startswith("✓ ") for line in printed)
 
 
 def test_what_is_wrong_fails_and_is_named(printed: list[str]) -> None:
     result = judge(REGISTERED, cluster={**CLUSTER, "etcd_problem": "connection refused"})
     assert result["failed"]
-    assert result["msg"] == "1 of 16 checks failed, the lines above say why: etcd has a voter on every control plane"
+    assert result["msg"] == "1 of 17 checks failed, the lines above say why: etcd has a voter on every control plane"
     assert [line for line in printed if line.startswith("✗")] == ["✗ etcd has a voter on every control plane: etcd was not queried: connection refused"]
 
 

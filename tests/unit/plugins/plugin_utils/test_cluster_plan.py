@@ -194,6 +194,10 @@ def test_a_new_cluster() -> None:
         "hosts_entries": [{"name": host, "address": ADDRESSES[host]} for host in CONTROL_PLANES],
         "sysctls": {},
         "patches": [],
+        "init_configuration": {
+            "nodeRegistration": {"name": "cp2", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.12"}]},
+            "localAPIEndpoint": {"advertiseAddress": "198.18.64.12", "bindPort": 6443},
+        },
         "join_configuration": {
             "nodeRegistration": {"name": "cp2", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.12"}]},
             "controlPlane": {"localAPIEndpoint": {"advertiseAddress": "198.18.64.12", "bindPort": 6443}},
@@ -223,10 +227,6 @@ def test_a_new_cluster() -> None:
             "imageRepository": "registry.k8s.io",
             "networking": {"dnsDomain": "cluster.local", "podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/12"},
             "apiServer": {"certSANs": ["api.lab.test", "198.18.64.10"], "extraArgs": [{"name": "shutdown-delay-duration", "value": "5s"}]},
-        },
-        "init_configuration": {
-            "nodeRegistration": {"name": "cp1", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.11"}]},
-            "localAPIEndpoint": {"advertiseAddress": "198.18.64.11", "bindPort": 6443},
         },
         "kubelet_configuration": {"cgroupDriver": "systemd"},
         "kube_proxy_configuration": {},
@@ -541,7 +541,7 @@ def test_swap_that_stays() -> None:
     made = plan(hosts={"w1": {"cluster_swap": "keep"}}, inputs={"cluster_ignore_preflight_errors": ["SystemVerification"]})
     assert made["nodes"]["w1"]["inputs"]["swap"] == "keep" and made["nodes"]["w2"]["inputs"]["swap"] == "off"
     assert made["kubeadm"]["kubelet_configuration"]["failSwapOn"] is False
-    for configuration in (made["kubeadm"]["init_configuration"], made["nodes"]["w1"]["join_configuration"]):
+    for configuration in (made["nodes"]["cp1"]["init_configuration"], made["nodes"]["w1"]["join_configuration"]):
         assert configuration["nodeRegistration"]["ignorePreflightErrors"] == ["SystemVerification", "Swap"]
 
 
@@ -1251,7 +1251,7 @@ def test_the_users_fields_go_to_kubeadm() -> None:
         "extraArgs": [{"name": "election-timeout", "value": "500"}, {"name": "quota-backend-bytes", "value": "8589934592"}],
     }
     assert configuration["encryptionAlgorithm"] == "ECDSA-P256" and configuration["networking"]["podSubnet"] == "10.244.0.0/16"
-    init = made["kubeadm"]["init_configuration"]
+    init = made["nodes"]["cp1"]["init_configuration"]
     assert init["nodeRegistration"]["taints"] == [] and init["timeouts"] == {"kubeletHealthCheck": "5m0s"}
     assert made["nodes"]["w1"]["join_configuration"]["nodeRegistration"] == {
         "name": "w1",
@@ -1283,7 +1283,7 @@ def test_a_kubelet_of_its_own() -> None:
     assert patches["cp1"] == patches["w2"] == [{"evictionHard": {"memory.available": "200Mi"}, "maxPods": None}]
     assert made["nodes"]["w1"]["patches"][0]["path"] == "/etc/kubernetes/quorum.kubeadm/patches/kubeletconfiguration-of-this-node+merge.json"
     # kubeadm init and kubeadm join are told where they are.
-    for configuration in (made["kubeadm"]["init_configuration"], made["nodes"]["w1"]["join_configuration"]):
+    for configuration in (made["nodes"]["cp1"]["init_configuration"], made["nodes"]["w1"]["join_configuration"]):
         assert configuration["patches"] == {"directory": "/etc/kubernetes/quorum.kubeadm/patches"}
     assert "patches" not in plan(inputs={"cluster_kubelet_config": big})["nodes"]["w1"]["join_configuration"]
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import pytest
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drift import Difference, Drift
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.verification import NOT_CHECKED, Check, Evidence, lines, verify
 
 CONTROL_PLANES = ("cp1", "cp2", "cp3")
@@ -137,6 +138,7 @@ NAMES = [
     "Pod addresses are inside the pod network",
     "DNS and Services work in a pod",
     "No bootstrap token of this collection remains",
+    "The cluster is what the inventory describes",
     "No certificate expires within 7 days",
 ]
 
@@ -160,6 +162,7 @@ def test_a_healthy_cluster() -> None:
         "✓ Pod addresses are inside the pod network: 6 in 10.244.0.0/16",
         "✓ DNS and Services work in a pod: the API server's Service is found by name and answers in 6 pods",
         "✓ No bootstrap token of this collection remains: other tokens: 1",
+        "✓ The cluster is what the inventory describes: no other procedure has anything to bring about",
         "✓ No certificate expires within 7 days:"
         "\n    300 days left: kubelet-client on cp1, cp2, cp3, w1, w2, w3"
         "\n    364 days left: apiserver, etcd-server on cp1, cp2, cp3"
@@ -298,7 +301,7 @@ def no_connection_to_w3(world: World) -> None:
         ),
         (
             lambda w: w.found["cp2"].update(certificates=[certificate("etcd-server", 6.9), certificate("apiserver", 12)]),
-            NAMES[17],
+            NAMES[18],
             "\n    6 days left: etcd-server on cp2 (run renew_certificates.yml)"
             "\n    12 days left: apiserver on cp2 (run renew_certificates.yml)"
             "\n    300 days left: kubelet-client on cp1, cp3, w1, w2, w3"
@@ -320,7 +323,7 @@ def test_a_certificate_that_has_expired_or_cannot_be_read() -> None:
     world.found["cp1"]["certificates"] = [certificate("apiserver", -0.5), certificate("etcd-peer", 1), {**certificate("etcd-server", 1), "not_after": None}]
     world.found["w1"]["certificates"] = [certificate("ca", -2, 3650)]
     assert world.verdict()[-1] == Check(
-        NAMES[17],
+        NAMES[18],
         False,
         "\n    cannot be read: etcd-server on cp1 (run renew_certificates.yml)"
         "\n    expired: apiserver on cp1; ca on w1 (run renew_certificates.yml; no procedure makes a CA anew yet: build a new cluster in time)"
@@ -333,7 +336,7 @@ def test_a_certificate_that_expires_within_a_month_is_a_warning() -> None:
     world.found["cp2"]["certificates"] = [certificate("apiserver", 29)]
     verdict = world.verdict()
     assert all(check.passed for check in verdict)
-    assert [check.name for check in verdict if check.warning] == [NAMES[17]]
+    assert [check.name for check in verdict if check.warning] == [NAMES[18]]
     assert lines(verdict)[-1].startswith("! No certificate expires within 7 days:\n    29 days left: apiserver on cp2 (run renew_certificates.yml)\n")
 
 
@@ -367,8 +370,8 @@ def test_members_that_tell_nothing_have_the_line_of_their_health() -> None:
 
 def test_every_check_has_a_case_that_turns_it() -> None:
     cases = next(mark for mark in getattr(test_one_thing_wrong_turns_one_line, "pytestmark") if mark.name == "parametrize").args[1]
-    # The API server's own line has the tests below.
-    assert {case[1] for case in cases} == set(NAMES) - {NAMES[1]}
+    # The API server's own line has the tests below; drift only warns.
+    assert {case[1] for case in cases} == set(NAMES) - {NAMES[1], NAMES[17]}
 
 
 def test_a_stopped_control_plane_is_named_on_every_line_it_touches() -> None:
@@ -391,8 +394,23 @@ def test_a_cluster_that_does_not_answer(reason: str | None) -> None:
     world.cluster.update(reachable=False, reason=reason)
     checks = {check.name: check for check in verify(Evidence(**{**world._asdict(), "pods": None}))}
     assert checks[NAMES[1]] == Check(NAMES[1], False, f"asked on cp1: {reason or 'there is no cluster yet'}")
-    assert {name for name, check in checks.items() if check.passed is None} == {NAMES[position] for position in (2, 3, 4, 5, 6, 12, 13, 14, 15, 16)}
+    assert {name for name, check in checks.items() if check.passed is None} == {NAMES[position] for position in (2, 3, 4, 5, 6, 12, 13, 14, 15, 16, 17)}
     assert {check.detail for check in checks.values() if check.passed is None} == {NOT_CHECKED}
+
+
+def test_drift_is_a_warning_that_names_what_to_run() -> None:
+    audit = [Difference("kube-apiserver --audit-log-path", host, "", "/var/log/audit.log", "reconfigure") for host in CONTROL_PLANES]
+    drift = Drift([Difference("kubelet version", "w1", "1.36.5", "1.37.2", "upgrade"), *audit], {"w2": "kubeadm version failed"})
+    (check,) = [check for check in verify(Evidence(**healthy()._asdict(), drift=drift)) if check.name == NAMES[17]]
+    assert (check.passed, check.warning) == (True, True)
+    assert lines([check]) == [
+        "! The cluster is what the inventory describes:"
+        "\n    ansible-playbook quorum.kubeadm.upgrade brings this about:"
+        "\n      w1  kubelet version is 1.36.5; described: 1.37.2"
+        "\n    ansible-playbook quorum.kubeadm.reconfigure brings this about:"
+        "\n      cp1, cp2, cp3  kube-apiserver --audit-log-path is not there; described: /var/log/audit.log"
+        "\n    w2 could not be compared: kubeadm version failed"
+    ]
 
 
 def test_check_mode_makes_no_pods_and_says_so() -> None:
