@@ -9,6 +9,7 @@ alone. It writes one JSON list a line, the first member of which says what it is
     ["b", t]                begun: its object is made, and all that follows is measured; again, where it was started anew
     ["r", start, end, why]  a new TLS connection and what was read over it; why it failed, or null; where it did, it was repeated once after
                             RETRY_AFTER, and a fifth member says why that failed too, or null
+    ["p", start, end, why]  a new connection to a Service on this node's port, and what was read over it; repeated as above
     ["w", start, end, why, n]  write number n
     ["o", t]                the watch is open
     ["v", t, n]             the watch told of write number n
@@ -35,7 +36,7 @@ import ssl
 import struct
 import time
 import urllib.parse
-from typing import Any, AsyncIterator, Iterable, Iterator, Mapping, NamedTuple, Optional, TextIO
+from typing import Any, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, TextIO
 
 # More than all objects of twelve hours have, and a bound.
 LIMIT = 32 * 1024 * 1024
@@ -240,16 +241,44 @@ class Client:
         async with self.connection() as streams:
             return await self.body(streams[0], await self.ask(streams, method, path, body))
 
-    async def read(self) -> None:
-        """One measured request: a new connection, and over it /readyz and the object."""
+    async def measure(self, kind: str, once: Callable[[], Awaitable[str | None]]) -> None:
+        """One measured request, repeated where it failed."""
         start = self.now()
-        failed = await self._read_once()
+        failed = await once()
         if failed is None:
-            self.record("r", start, self.now(), None)
+            self.record(kind, start, self.now(), None)
         else:
             end = self.now()
             await asyncio.sleep(RETRY_AFTER)
-            self.record("r", start, end, failed, await self._read_once())
+            self.record(kind, start, end, failed, await once())
+
+    async def _ask_service_once(self) -> str | None:
+        """A new connection to a Service by this node's own address, plain HTTP."""
+        doing = "connect"
+
+        async def steps() -> None:
+            nonlocal doing
+            reader, writer = await asyncio.open_connection(self._own_address(), self.job["service_port"], limit=LINE)
+            try:
+                doing = "service"
+                writer.write(b"GET / HTTP/1.1\r\nHost: service\r\n\r\n")
+                await writer.drain()
+                await self.body(reader, read_head(await reader.readuntil(b"\r\n\r\n")))
+            finally:
+                writer.transport.abort()
+
+        try:
+            await asyncio.wait_for(steps(), self.timeout)
+        except FAILURES as error:
+            return why(error, doing, self.timeout)
+        return None
+
+    def _own_address(self) -> str:
+        """The address from which this node speaks to the endpoint."""
+        kind, _type, _protocol, _name, address = socket.getaddrinfo(self.job["address"], self.job["port"], type=socket.SOCK_DGRAM)[0]
+        with socket.socket(kind, socket.SOCK_DGRAM) as datagram:
+            datagram.connect(address)
+            return str(datagram.getsockname()[0])
 
     async def _read_once(self) -> Optional[str]:
         doing = "connect"
@@ -277,19 +306,25 @@ class Client:
             failed = why(error, "write", self.timeout)
         self.record("w", start, self.now(), failed, number)
 
-    async def next_write(self) -> None:
-        """The write that is due."""
-        self._number += 1
-        await self.write(self._number)
+    async def begin(self, what: str) -> None:
+        """What is due."""
+        if what == "write":
+            self._number += 1
+            await self.write(self._number)
+        elif what == "service":
+            await self.measure("p", self._ask_service_once)
+        else:
+            # A new connection, and over it /readyz and the object.
+            await self.measure("r", self._read_once)
 
     async def every(self, rate: float, what: str) -> None:
-        """Begin something so many times a second, whatever becomes of those that were begun before."""
+        """Begin something so many times a second, whatever becomes of those that were begun before: a read, a write, or a request to a Service."""
         running: set[asyncio.Task[None]] = set()
         begun = time.monotonic()
         number = 0
         while not self.stop.is_set():
             number += 1
-            task = asyncio.ensure_future(self.next_write() if what == "write" else self.read())
+            task = asyncio.ensure_future(self.begin(what))
             running.add(task)
             task.add_done_callback(running.discard)
             wait = begun + number / rate - time.monotonic()
@@ -417,7 +452,8 @@ class Client:
         await self.wait_until_calm()
         beside = [asyncio.ensure_future(one) for one in (self.watch(), self.renew(), *([self.look()] if self.job["hosts"] else []))]
         self.record("b", self.now())
-        await asyncio.gather(self.every(float(self.job["rate"]), "read"), self.every(float(self.job["write_rate"]), "write"))
+        rates = {"read": self.job["rate"], "write": self.job["write_rate"], **({"service": self.job["rate"]} if self.job["service_port"] else {})}
+        await asyncio.gather(*(self.every(float(rate), what) for what, rate in rates.items()))
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)

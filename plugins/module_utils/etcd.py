@@ -148,26 +148,29 @@ def with_health(ask: Ask, members: Iterable[Member]) -> list[Member]:
         return [Member({**member, "healthy": health}) for member, health in zip(found, side_by_side.map(healthy, found))]
 
 
+def status(ask: Ask, endpoints: Sequence[str]) -> Status:
+    """Return what the member at these endpoints tells of itself."""
+    return parse_status(_first_answer(ask, endpoints, "/v3/maintenance/status", {}))
+
+
 def with_status(ask: Ask, endpoints: Sequence[str], members: Iterable[Member]) -> list[Member]:
     """Ask every member for its health and its database, all at once, and one of the endpoints for all alarms."""
 
-    def status(member: Member) -> Status:
-        for url in member["client_urls"]:
-            try:
-                return parse_status(ask(url.rstrip("/") + "/v3/maintenance/status", {}))
-            except EtcdError:
-                continue
-        return NO_STATUS
+    def told(member: Member) -> Status:
+        try:
+            return status(ask, member["client_urls"])
+        except EtcdError:
+            return NO_STATUS
 
     found = with_health(ask, members)
     alarms = parse_alarms(_first_answer(ask, endpoints, "/v3/maintenance/alarm", {"action": "GET"}))
     with ThreadPoolExecutor(max_workers=8) as side_by_side:
-        return [Member(**{**member, **told, "alarms": alarms.get(member["id"], [])}) for member, told in zip(found, side_by_side.map(status, found))]
+        return [Member(**{**member, **own, "alarms": alarms.get(member["id"], [])}) for member, own in zip(found, side_by_side.map(told, found))]
 
 
-def defragment(ask: Ask, member: Member) -> None:
-    """Let a member write its database anew, without what is not in use. It answers nobody meanwhile, for seconds."""
-    _first_answer(ask, member["client_urls"], "/v3/maintenance/defragment", {})
+def defragment(ask: Ask, endpoints: Sequence[str]) -> None:
+    """Let the member at these endpoints write its database anew, without what is not in use. It answers nobody meanwhile, for seconds."""
+    _first_answer(ask, endpoints[:1], "/v3/maintenance/defragment", {})
 
 
 def remove(ask: Ask, endpoints: Sequence[str], member: Member) -> None:

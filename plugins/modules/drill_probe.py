@@ -85,6 +85,10 @@ options:
     description: Writes a second, at most 20.
     type: float
     default: 2
+  service_port:
+    description: The port of a Service on this node, asked for C(/) over plain HTTP as often as the endpoint; 0 for none.
+    type: int
+    default: 0
   timeout:
     description: Seconds after which an unanswered request has failed.
     type: float
@@ -146,7 +150,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.drill_background im
 
 JOB = (
     *("address", "port", "server_name", "ca_certificate", "token", "namespace", "object", "hosts", "readyz"),
-    *("rate", "write_rate", "timeout", "watch_keepalive", "seconds"),
+    *("rate", "write_rate", "service_port", "timeout", "watch_keepalive", "seconds"),
 )
 # Its object made, the endpoint calm, and what may be in flight.
 START = drill_client.PATIENCE + drill_client.CALM_WITHIN + 5.0
@@ -178,6 +182,7 @@ def main() -> None:
             "readyz": {"type": "str", "default": "/readyz"},
             "rate": {"type": "int", "default": 20},
             "write_rate": {"type": "float", "default": 2},
+            "service_port": {"type": "int", "default": 0},
             "timeout": {"type": "float", "default": 2},
             "watch_keepalive": {"type": "int", "default": 1},
             "seconds": {"type": "float", "default": 600},

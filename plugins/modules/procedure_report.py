@@ -73,7 +73,8 @@ cost:
     visits:
       description: >-
         Each visit with its C(hosts), how long it C(took), why it C(failed) (empty where it did not), C(requests), how many of them were C(lost) and
-        C(lost_twice), the C(slowest), how long C(writes_paused), and for how long an acknowledged write was there before a C(watch_stalled) no longer.
+        C(lost_twice), the C(slowest), how long C(writes_paused), for how long an acknowledged write was there before a C(watch_stalled) no longer, and
+        C(service_requests), C(service_lost) and C(service_lost_twice), the same of a Service.
       type: list
       elements: dict
     total:

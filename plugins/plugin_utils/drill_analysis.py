@@ -80,9 +80,9 @@ class Figures(TypedDict):
     parts: dict[str, float]
 
 
-def requests_of(records: Iterable[Record]) -> list[Request]:
-    """The measured requests in the order in which they were begun."""
-    return sorted(Request(*one[1:4], *(one[4:5] or [None])) for one in records if one[0] == "r")
+def requests_of(records: Iterable[Record], kind: Literal["r", "p"] = "r") -> list[Request]:
+    """The measured requests in the order in which they were begun: those to the endpoint, or those to a Service."""
+    return sorted(Request(*one[1:4], *(one[4:5] or [None])) for one in records if one[0] == kind)
 
 
 def outage_of(requests: Sequence[Request], window: Window) -> tuple[float, float] | None:

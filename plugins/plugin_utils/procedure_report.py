@@ -10,7 +10,7 @@ visits are the controller's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import STARVED, Record, lost_writes, requests_of, watch_stalled
 
@@ -46,6 +46,10 @@ class Cost(TypedDict):
     """The longest time between two acknowledged writes. It is never less than the time between two writes."""
     watch_stalled: float
     """The longest time that an acknowledged write was there before a watch told of it."""
+    service_requests: int
+    """Requests to a Service of pods that were moved away from node to node; 0: none was asked."""
+    service_lost: int
+    service_lost_twice: int
 
 
 class Costs(TypedDict):
@@ -82,6 +86,8 @@ class Segment(NamedTuple):
         yield from zip(times, times[1:])
 
 
+# Of requests: to the endpoint, and to a Service.
+KINDS: tuple[Literal["r"], Literal["p"]] = ("r", "p")
 EVER = (float("-inf"), float("inf"))
 
 
@@ -99,7 +105,7 @@ def shifted(records: Iterable[Record], seconds: float) -> list[Record]:
     """Records as a clock shows them that is so many seconds behind the client's."""
 
     def moved(one: Record) -> Record:
-        times = {"r": (1, 2), "w": (1, 2), "k": ()}.get(one[0], (1,))
+        times = {"r": (1, 2), "p": (1, 2), "w": (1, 2), "k": ()}.get(one[0], (1,))
         return [value - seconds if place in times else value for place, value in enumerate(one)]
 
     return [moved(one) for one in records] if abs(seconds) > STARTS_WITHIN else list(records)
@@ -123,8 +129,8 @@ def cost(hosts: Sequence[str], spans: Sequence[tuple[float, float]], segments: S
     def inside(when: float) -> bool:
         return any(began <= when < ended for began, ended in spans)
 
-    requests = [request for segment in segments for request in requests_of(segment.records) if inside(request.start)]
-    failures = [request for request in requests if request.failed is not None]
+    requests, service = ([request for segment in segments for request in requests_of(segment.records, kind) if inside(request.start)] for kind in KINDS)
+    failures, unserved = ([request for request in those if request.failed is not None] for those in (requests, service))
     pauses = (pause for segment in segments for pause in segment.pauses())
     stalls = (
         watch_stalled([one for one in segment.records if one[0] == "v" or (one[0] == "w" and inside(one[2]))], segment.end) for segment in segments
@@ -139,6 +145,9 @@ def cost(hosts: Sequence[str], spans: Sequence[tuple[float, float]], segments: S
         slowest=round(max((request.end - request.start for request in requests if request.failed is None), default=0.0), 3),
         writes_paused=round(max((end - begin for begin, end in pauses if any(begin < ended and began < end for began, ended in spans)), default=0.0), 3),
         watch_stalled=round(max([0.0, *stalls]), 3),
+        service_requests=len(service),
+        service_lost=len(unserved),
+        service_lost_twice=sum(request.repeated is not None for request in unserved),
     )
 
 
@@ -157,7 +166,7 @@ def costs(visits: Iterable[Visit], records: Mapping[str, Sequence[Record]], clie
     total["took"] = round(walk[-1].ended - walk[0].began, 1) if walk else 0.0
     between["took"] = round(total["took"] - sum(row["took"] for row in rows), 1)
     return Costs(
-        visits=[*rows, *([between] if between["lost"] else [])],
+        visits=[*rows, *([between] if between["lost"] or between["service_lost"] else [])],
         total=total,
         writes=sum(one[0] == "w" and one[3] is None for segment in segments for one in segment.records),
         lost_writes=sum(len(lost_writes(lines)) for lines in records.values()),
@@ -181,7 +190,7 @@ def doubts(client: str, records: Sequence[Record]) -> Iterator[str]:
 
 def lines(found: Costs) -> list[str]:
     """The costs as they are printed: a table, a row for each visit, and the totals in one sentence."""
-    heads = ("", "node", "took", "requests", "lost", "lost twice", "slowest", "writes paused", "watch stalled")
+    heads = ("", "node", "took", "requests", "lost", "lost twice", "slowest", "writes paused", "watch stalled", "service lost", "lost twice")
 
     def cells(one: Cost) -> tuple[str, ...]:
         took = f"{one['took']:.0f} s"
@@ -189,7 +198,9 @@ def lines(found: Costs) -> list[str]:
         if not found["clients"]:
             return (mark, ", ".join(one["hosts"]), took)
         durations = (f"{one['slowest']:.2f} s", f"{one['writes_paused']:.2f} s", f"{one['watch_stalled']:.2f} s")
-        return (mark, ", ".join(one["hosts"]), took, str(one["requests"]), str(one["lost"]), str(one["lost_twice"]), *durations)
+        counts = (str(one["requests"]), str(one["lost"]), str(one["lost_twice"]))
+        service = (str(one["service_lost"]), str(one["service_lost_twice"])) if found["total"]["service_requests"] else ()
+        return (mark, ", ".join(one["hosts"]), took, *counts, *durations, *service)
 
     rows = [cells(one) for one in found["visits"]]
     columns = max(map(len, rows), default=0)
@@ -205,8 +216,13 @@ def summary(found: Costs) -> str:
     if not found["clients"]:
         return "What it cost those who used the cluster was not measured."
     writes = "no acknowledged write is lost" if not found["lost_writes"] else f"{found['lost_writes']} acknowledged writes are LOST"
+    service = (
+        f" Of {total['service_requests']} requests to the Service, {total['service_lost_twice']} failed twice, "
+        f"{total['service_lost'] - total['service_lost_twice']} once."
+    )
     return (
         f"{total['lost_twice']} requests failed twice, {total['lost'] - total['lost_twice']} once, of {total['requests']}; "
         f"{writes} of {found['writes']}; writes paused for {total['writes_paused']:.2f} s at most, "
         f"a watch stalled for {total['watch_stalled']:.2f} s at most; seen from {' and '.join(found['clients'])}."
+        + (service if total["service_requests"] else "")
     )

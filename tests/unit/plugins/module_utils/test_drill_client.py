@@ -11,6 +11,7 @@ import datetime
 import io
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -167,6 +168,7 @@ def measure(
             "object": "w1",
             "hosts": {"127.0.0.1": "w1"},
             "after": 0,
+            "service_port": 0,
             "readyz": "/readyz",
             "rate": 20,
             "write_rate": 10,
@@ -223,6 +225,34 @@ def test_a_full_object_is_followed_by_another_and_all_are_read_back(certificate:
     assert of("k", records)[0][1] == list(range(1, found["writes"] + 1))
     # The watch tells of all of them.
     assert [one[2] for one in of("v", records)] == list(range(1, found["writes"] + 1))
+
+
+def test_a_service_on_the_own_address_is_asked_beside(certificate: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_client, "RETRY_AFTER", 0.3)
+    answers = iter([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"", b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"])
+    last = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET / HTTP/1.1\r\n")
+        writer.write(next(answers, last))
+        await writer.drain()
+        writer.close()
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    async def serve(_server: Server) -> None:
+        listener = await asyncio.start_server(answer, "127.0.0.1", port)
+        await asyncio.sleep(1.2)
+        listener.close()
+
+    _server, records = measure(certificate, 1.2, serve, service_port=port, rate=10)
+    asked = of("p", records)
+    assert 9 <= len(asked) <= 13
+    failed = [one for one in asked if one[3]]
+    assert {one[3] for one in failed} == {"service: closed", "service: 503 "} and all(one[4] is None for one in failed)
+    assert analyse(records, [])["failed"] == 0
 
 
 def test_one_that_goes_on_reads_back_what_was_written_before_it(certificate: tuple[Path, str]) -> None:

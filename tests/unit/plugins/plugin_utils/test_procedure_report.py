@@ -117,6 +117,21 @@ def test_what_speaks_against_the_figures() -> None:
     ]
 
 
+def test_a_service_has_columns_of_its_own() -> None:
+    asked: Records = [["p", 95 + number / 5, 95 + number / 5 + 0.01, None] for number in range(200)]
+    asked += [["p", 105.0, 107.0, "connect: no answer within 2 s", None], ["p", 106.0, 108.0, CLOSED, CLOSED], ["p", 110.5, 110.6, CLOSED, None]]
+    found = costs(WALK, {"w3": ended([*steady(95, 135), *asked], 135.5)}, ["w3"])
+    assert [(row["hosts"], row["lost"], row["service_requests"], row["service_lost"], row["service_lost_twice"]) for row in found["visits"]] == [
+        (["cp2"], 0, 52, 2, 1),
+        (["cp1"], 0, 40, 0, 0),
+        (["w1", "w2"], 0, 45, 0, 0),
+        (["between nodes"], 0, 66, 1, 0),
+    ]
+    shown = lines(found)
+    assert shown[0].endswith("watch stalled  service lost  lost twice") and shown[1].endswith("0.01 s             2           1")
+    assert shown[-1].endswith(" seen from w3. Of 203 requests to the Service, 1 failed twice, 2 once.")
+
+
 def test_without_a_client_durations_alone_are_told() -> None:
     found = costs([Visit(("cp2",), 100.0, 110.0), Visit(("cp1",), 112.0, 120.0, "its API server is not ready")], {}, [])
     assert lines(found) == ["   node  took", "✓  cp2   10 s", "✗  cp1    8 s", "What it cost those who used the cluster was not measured."]

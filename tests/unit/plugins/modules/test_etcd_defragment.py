@@ -1,0 +1,67 @@
+# Copyright: Quorum contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which member is defragmented, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.quorum.kubeadm.plugins.module_utils import etcd
+from ansible_collections.quorum.kubeadm.plugins.modules import etcd_defragment
+
+MEBIBYTE = 2**20
+URL = "https://198.18.64.11:2379"
+
+
+class Database:
+    """A member that gives back what it does not use."""
+
+    def __init__(self, size: int, in_use: int) -> None:
+        self.size, self.in_use = size * MEBIBYTE, in_use * MEBIBYTE
+        self.asked: list[str] = []
+
+    def __call__(self, url: str, body: Mapping[str, Any] | None) -> Any:
+        assert body == {} and url.startswith(URL)
+        self.asked.append(url.rpartition("/")[2])
+        if url.endswith("/defragment"):
+            self.size = self.in_use
+            return {"header": {}}
+        return {"header": {"member_id": "1"}, "version": "3.7.0", "leader": "1", "dbSize": str(self.size), "dbSizeInUse": str(self.in_use)}
+
+
+@pytest.mark.parametrize(
+    ("above", "check_mode", "asked", "changed", "after"),
+    [
+        (100, False, ["status", "defragment", "status"], True, 50),
+        (100, True, ["status"], True, 50),
+        (150, False, ["status"], False, 200),
+        (0, False, ["status", "defragment", "status"], True, 50),
+    ],
+)
+def test_space_is_given_back_where_it_is_enough(above: int, check_mode: bool, asked: list[str], changed: bool, after: int) -> None:
+    database = Database(200, 50)
+    found = etcd_defragment.give_back(database, [URL], above, check_mode)
+    assert (database.asked, found) == (asked, {"changed": changed, "before": 200 * MEBIBYTE, "after": after * MEBIBYTE})
+
+
+def test_only_the_first_endpoint_is_told_to() -> None:
+    """A second address of the same member would have it done twice where the first answers late."""
+
+    def late(url: str, body: Mapping[str, Any] | None) -> Any:
+        if url.endswith("/defragment"):
+            raise etcd.EtcdError(f"{url}: timed out")
+        return {"header": {}, "dbSize": str(500 * MEBIBYTE)}
+
+    with pytest.raises(etcd.EtcdError, match=r"^https://198.18.64.11:2379/v3/maintenance/defragment: timed out$"):
+        etcd_defragment.give_back(late, [URL, "https://127.0.0.1:2379"], 100, False)
+
+
+def test_main_where_etcd_is_elsewhere(run_module: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(etcd_defragment, "ROOT", tmp_path)
+    answer = run_module("etcd_defragment")
+    assert answer["failed"] and answer["msg"] == "kubeadm runs no etcd on this host"
