@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     Listener,
     Situation,
 )
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Documents, scalar
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
@@ -529,14 +531,25 @@ def check_serving(situation: Situation) -> Iterator[Problem]:
         yield Problem(situation.course.primary, said, "run again, or see the API server's log there")
 
 
+def check_version(situation: Situation) -> Iterator[Problem]:
+    living, inputs = situation.request.cluster, situation.inputs
+    if living is None or not living["reachable"] or situation.course.initialise or "cluster_kubernetes_version" in situation.refused_inputs:
+        return
+    if inputs.kubernetes_version != living["version"]:
+        yield Problem(
+            "cluster_kubernetes_version",
+            f"is {inputs.kubernetes_version}, but the cluster has {living['version'] or 'none'}",
+            "write the cluster's value, or run `ansible-playbook quorum.kubeadm.upgrade`, which upgrades the cluster",
+        )
+
+
 def check_changes(situation: Situation) -> Iterator[Problem]:
-    """What a run cannot change on an existing cluster."""
+    """What can never change on an existing cluster; what another procedure brings about is no problem, and drift tells of it."""
     living, inputs = situation.request.cluster, situation.inputs
     if living is None or not living["reachable"] or situation.course.initialise:
         return
     given = {
         "cluster_name": (inputs.name, living["name"], "the name cannot be changed"),
-        "cluster_kubernetes_version": (inputs.kubernetes_version, living["version"], "upgrades are not automated yet: see docs/operations.md"),
         "cluster_endpoint_name": (
             f"{inputs.endpoint_name}:{situation.endpoint_port}",
             living["endpoint"],
@@ -546,9 +559,10 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
         "cluster_pod_subnets": (_networks(inputs.pod_subnets), _networks(living["pod_subnets"]), "the pod network cannot be changed"),
         "cluster_service_subnets": (_networks(inputs.service_subnets), _networks(living["service_subnets"]), "the Service network cannot be changed"),
     }
-    for name, (wanted, there, procedure) in given.items():
+    for name, (wanted, there, reason) in given.items():
         if wanted != there and name not in situation.refused_inputs:
-            yield Problem(name, f"is {wanted}, but the cluster has {there or 'none'}", f"write the cluster's value; {procedure}")
+            yield Problem(name, f"is {wanted}, but the cluster has {there or 'none'}", f"write the cluster's value; {reason}")
+    yield from _changed_documents(situation, living["documents"])
     members = {member["name"]: member["addresses"] for member in living["nodes"]}
     for host in situation.nodes:
         known = [address for address in members.get(host.name, []) if as_address(address)]
@@ -558,6 +572,32 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
                 f"{host.address} ({host.address_source}) is not the node's address in the cluster, {listed(known)}",
                 "write the cluster's value; to change it, remove the node from the cluster and join it again",
             )
+
+
+def _changed_documents(situation: Situation, documents: Documents) -> Iterator[Problem]:
+    """What can never change of kubeadm's documents."""
+    inputs = situation.inputs
+    driver = scalar(documents["kubelet"] or "", "cgroupDriver")
+    if driver and driver != inputs.cgroup_driver and "cluster_cgroup_driver" not in situation.refused_inputs:
+        yield Problem(
+            "cluster_cgroup_driver",
+            f"is {inputs.cgroup_driver}, but the cluster has {driver}",
+            "write the cluster's value; pods that run have their cgroups by the driver they were started with, so a node changes it by joining anew",
+        )
+    name = "caCertificateValidityPeriod"
+    wanted, there = inputs.kubeadm_config.get(name), scalar(documents["cluster"] or "", name)
+    if wanted and there and duration(str(wanted)) != duration(there):
+        yield Problem(
+            "cluster_kubeadm_config",
+            f"has {name} {wanted}, but the cluster's CA was made for {there}",
+            "write the cluster's value, or leave it out; a CA that is there keeps its dates",
+        )
+
+
+def duration(text: str) -> float | None:
+    """The seconds of a duration as Go writes it, `8760h0m0s`; None of anything else."""
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    return sum(int(part) * unit for part, unit in zip(parts.groups(default="0"), (3600, 60, 1))) if parts and text else None
 
 
 def _networks(texts: Iterable[str]) -> str:
@@ -592,7 +632,8 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("building", check_unfinished),
     ("existing", check_there),
     ("serving", check_serving),
-    ("building", check_changes),
+    ("building", check_version),
+    ("unchanged", check_changes),
 )
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem
 
-Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing"]
+Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged"]
 """What a check is about: whether the inventory describes a cluster that can be; whether every host of the run answers; whether machines can become
 nodes; whether the hosts belong to one cluster; whether the inventory's cluster can be made of what is there; whether an API server of a cluster that is
-there is ready; and whether there is one."""
+there is ready; whether there is one; and whether what can never change of it is as it was."""
 
 # The variable by which a playbook tells look.yml its procedure.
 CHOSEN_BY = "procedure"
@@ -51,13 +51,13 @@ DRILL_WORDS = (
 SITE = Procedure(
     name="site",
     playbook="quorum.kubeadm.site",
-    aspects=frozenset({"description", "reached", "machines", "one cluster", "building", "serving"}),
+    aspects=frozenset({"description", "reached", "machines", "one cluster", "building", "serving", "unchanged"}),
     gives_steps=True,
 )
 VERIFY = Procedure(
     name="verify",
     playbook="quorum.kubeadm.verify",
-    aspects=frozenset({"description", "one cluster"}),
+    aspects=frozenset({"description", "one cluster", "unchanged"}),
     needs_hosts=False,
     words=("verify_image",),
 )

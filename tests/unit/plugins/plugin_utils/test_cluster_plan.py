@@ -87,6 +87,11 @@ CLUSTER: dict[str, Any] = {
     "dns_domain": "cluster.local",
     "pod_subnets": ["10.244.0.0/16"],
     "service_subnets": ["10.96.0.0/12"],
+    "documents": {
+        "cluster": "caCertificateValidityPeriod: 87600h0m0s\nclusterName: kubernetes\n",
+        "kubelet": "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\n",
+        "kube_proxy": "mode: iptables\n",
+    },
     "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in SIX],
     "etcd_members": [{"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True} for host in CONTROL_PLANES],
     "bootstrap_tokens": [],
@@ -658,9 +663,19 @@ def test_a_cluster_that_does_not_tell_of_itself_stops_a_run() -> None:
 def test_a_living_cluster_of_another_version_can_be_verified_and_drilled() -> None:
     """What cannot be changed in passing is refused where something would be changed."""
     asked = {"found": living(), "cluster": {**CLUSTER, "version": "1.37.1"}}
-    with pytest.raises(Refused, match="cluster_kubernetes_version"):
+    with pytest.raises(Refused, match="cluster_kubernetes_version: is 1.37.2, but the cluster has 1.37.1; .*`ansible-playbook quorum.kubeadm.upgrade`"):
         plan(**asked)
     assert plan(**asked, procedure="verify")["primary"] == plan(**asked, procedure="drill")["primary"] == "cp1"
+
+
+@pytest.mark.parametrize("written", ["87600h", "87600h0m0s", "5256000m", None])
+def test_the_validity_of_the_ca_may_be_written_in_any_way(written: str | None) -> None:
+    plan(found=living(), cluster=CLUSTER, inputs={"cluster_kubeadm_config": {"caCertificateValidityPeriod": written} if written else {}})
+
+
+def test_what_can_never_change_is_refused_where_it_would_be_compared() -> None:
+    with pytest.raises(Refused, match="cluster_dns_domain"):
+        plan(found=living(), cluster=CLUSTER, inputs={"cluster_dns_domain": "k8s.local"}, procedure="verify")
 
 
 def test_a_word_of_another_procedure_is_refused_with_all_else() -> None:
@@ -1063,7 +1078,7 @@ REFUSED = [
         "cp1",
         "with all hosts running",
     ),
-    ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "docs/operations.md"),
+    ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "ansible-playbook quorum.kubeadm.upgrade"),
     (
         "pods changed",
         {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_pod_subnets": ["10.245.0.0/16"]}},
@@ -1089,6 +1104,18 @@ REFUSED = [
         "is api.lab.test:17443, but the cluster has",
     ),
     ("DNS domain changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_dns_domain": "k8s.local"}}, "cluster_dns_domain", "cannot be changed"),
+    (
+        "cgroup driver changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_cgroup_driver": "cgroupfs"}},
+        "cluster_cgroup_driver",
+        "is cgroupfs, but the cluster has systemd; write the cluster's value; pods that run",
+    ),
+    (
+        "validity of the CA changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_kubeadm_config": {"caCertificateValidityPeriod": "43800h"}}},
+        "cluster_kubeadm_config",
+        "has caCertificateValidityPeriod 43800h, but the cluster's CA was made for 87600h0m0s",
+    ),
     ("cluster's name changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_name": "other"}}, "cluster_name", "cannot be changed"),
     (
         "node's address changed",
