@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.ansible_values import resolved
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_questions import NAMES, questions
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import CHOSEN_BY
 
 MODULE = "quorum.kubeadm.node_info"
 
@@ -26,6 +27,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # the base class is untyp
         result: dict[str, Any] = super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
         variables = task_vars or {}
-        asked = questions(resolved(variables, (name for name in NAMES if name in variables), self._templar.template))
+        asked = questions(resolved(variables, (name for name in NAMES if name in variables), self._templar.template), str(variables.get(CHOSEN_BY, "")))
         result.update(self._execute_module(module_name=MODULE, module_args=asked, task_vars=task_vars))
         return result

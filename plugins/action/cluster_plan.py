@@ -17,6 +17,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs impo
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Refused, make_plan
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.controller_action import ControllerAction
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedure_run import judge, this_run
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import PROCEDURES
 
 HOSTS = {"type": "list", "elements": "str"}
@@ -44,14 +45,18 @@ class ActionModule(ControllerAction):
             **self._found(hosts, arguments["facts_variable"], task_vars),
             **{str(item["item"]): plain(item["node"]) for item in arguments["found_elsewhere"] if item.get("node")},
         }
+        own, living = this_run(), plain(arguments["cluster"])
         request = Request(
             groups=groups,
             run=frozenset(task_vars.get("ansible_play_hosts_all", hosts) if procedure.needs_hosts else ()),
             variables=self._variables(hosts, task_vars),
             found=found,
-            cluster=plain(arguments["cluster"]),
+            cluster=living,
             procedure=procedure,
             said=frozenset(load_extra_vars(self._loader)),
+            words={word: plain(value) for word, value in resolved(task_vars, (word for word in procedure.words if word in task_vars), self._templar.template).items()},
+            own_run=own,
+            lease_verdict=judge(living["lease"]["run"], own) if living and living.get("lease") else "unknown",
         )
         try:
             plan = make_plan(request)

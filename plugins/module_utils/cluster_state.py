@@ -14,6 +14,11 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import Member
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 # How the annotations begin that this collection gives to nodes.
 OURS = "quorum.kubeadm/"
+# Of a node that a procedure has entered and not left: the run that did so.
+MAINTENANCE = f"{OURS}maintenance"
+# Of the Lease by which procedures keep out of each other's way.
+LEASE = "quorum.kubeadm"
+PROCEDURE, STEPS, FAILED = (f"{OURS}{name}" for name in ("procedure", "steps", "failed"))
 
 
 class Taint(TypedDict):
@@ -48,6 +53,16 @@ class Documents(TypedDict):
     kube_proxy: str | None
 
 
+class ProcedureLease(TypedDict):
+    """The Lease of the procedures: `run` is empty when its run has ended without having finished, and `failed` then says why."""
+
+    procedure: str
+    run: str
+    since: str
+    steps: list[str]
+    failed: str
+
+
 class Cluster(TypedDict):
     """A living cluster."""
 
@@ -64,6 +79,7 @@ class Cluster(TypedDict):
     nodes: list[Node]
     etcd_members: list[Member]
     etcd_problem: str | None
+    lease: ProcedureLease | None
     bootstrap_tokens: list[BootstrapToken]
     certificates_uploaded: bool
 
@@ -106,8 +122,22 @@ def _addons(named: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, str
     return {name: one["spec"]["template"]["spec"]["containers"][0]["image"] for name, one in found.items() if one}
 
 
+def parse_lease(lease: Mapping[str, Any] | None) -> ProcedureLease | None:
+    """Read the Lease of the procedures; None where there is none."""
+    if lease is None:
+        return None
+    annotations = lease["metadata"].get("annotations", {})
+    return ProcedureLease(
+        procedure=annotations.get(PROCEDURE, ""),
+        run=lease.get("spec", {}).get("holderIdentity") or "",
+        since=lease.get("spec", {}).get("acquireTime") or "",
+        steps=annotations.get(STEPS, "").splitlines(),
+        failed=annotations.get(FAILED, ""),
+    )
+
+
 def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[str, Any]]) -> Cluster:
-    """Read the cluster from its Nodes and from kube-system's Secrets, ConfigMaps, DaemonSets and Deployments, leaving everything secret behind."""
+    """Read the cluster from its Nodes and from kube-system's Secrets, ConfigMaps, DaemonSets, Deployments and Leases, leaving everything secret behind."""
     everything = list(objects)
     named = {(one["kind"], one["metadata"]["name"]): one for one in everything}
 
@@ -136,6 +166,7 @@ def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[
         nodes=sorted((parse_node(node) for node in nodes), key=lambda node: node["name"]),
         etcd_members=[],
         etcd_problem=None,
+        lease=parse_lease(named.get(("Lease", LEASE))),
         bootstrap_tokens=bootstrap_tokens(one for one in everything if one["kind"] == "Secret"),
         certificates_uploaded=("Secret", CERTIFICATES_SECRET) in named,
     )

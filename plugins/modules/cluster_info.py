@@ -125,6 +125,17 @@ cluster:
     etcd_problem:
       description: Why etcd could not be asked, or None.
       type: str
+    lease:
+      description:
+        - The Lease of the procedures, None when none is at work - its C(procedure), the C(run) that holds it, C(since) when, and the C(steps) that it has
+          begun. Where a run ended before its procedure was done, C(run) is empty, and C(failed) says why.
+      type: dict
+      sample:
+        procedure: reboot
+        run: controller.example.org/6b1e0c4e-2f6d-4a53-9d0e-4f3c5a1f7a52/4026531836/4711/812345
+        since: "2026-11-28T16:40:02.000000Z"
+        steps: [2026-11-28T16:40:31Z enters cp2]
+        failed: ""
     bootstrap_tokens:
       description: The bootstrap tokens. C(ours) are those of M(quorum.kubeadm.join_credentials) and M(quorum.kubeadm.kubeadm_init).
       type: list
@@ -164,7 +175,7 @@ def cluster(kubectl: Kubectl, root: Path = ROOT, asker: Callable[[Path], etcd.As
     """Read the cluster."""
     with ThreadPoolExecutor() as side_by_side:
         nodes = side_by_side.submit(kubectl.objects, "get", "nodes")
-        objects = side_by_side.submit(kubectl.objects, "--namespace", "kube-system", "get", "secrets,configmaps,daemonsets,deployments")
+        objects = side_by_side.submit(kubectl.objects, "--namespace", "kube-system", "get", "secrets,configmaps,daemonsets,deployments,leases")
         members = side_by_side.submit(etcd_members, root, asker)
     found = parse_cluster(nodes.result(), objects.result())
     try:

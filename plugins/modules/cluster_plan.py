@@ -26,9 +26,9 @@ options:
       - What the plan is for, which is a playbook of this collection. It decides what is checked, whether a host that does not answer ends the run,
         whether hosts get steps to take, and which words of C(-e) mean something; one that belongs to another procedure is refused.
       - V(site) builds the cluster, or brings it to what the inventory says; V(verify) tells what is wrong with it, V(drill) breaks its endpoint
-        and measures what that costs, V(guide) is the lab's.
+        and measures what that costs, V(reboot) reboots its machines one after the other, V(guide) is the lab's.
     type: str
-    choices: [site, verify, drill, guide]
+    choices: [site, verify, drill, reboot, guide]
     default: site
   control_planes:
     description: The hosts of the inventory that are to be control planes. When not given, the group of that name.
@@ -139,6 +139,36 @@ plan:
       description: All nodes of this run, by their names in the cluster.
       type: list
       elements: str
+    order:
+      description: >-
+        All nodes in the order in which they are visited by a procedure that works on one after the other, C(control_planes) with etcd's leader second to
+        last and the active router last, and C(workers).
+      type: dict
+      sample: {control_planes: [cp1, cp3, cp2], workers: [w1, w2, w3]}
+    visits:
+      description: >-
+        By host what the role P(quorum.kubeadm.node_maintenance#role) is told of it, C(name), C(control_plane), C(serving), a control plane that answers
+        meanwhile, C(address), the virtual IP where it may have it, and C(later), the names of the control planes that are visited after it.
+      type: dict
+    todo:
+      description: >-
+        The hosts of this run on which such a procedure has something to do, and those that an earlier run entered and did not leave. None where the
+        procedure finds out later.
+      type: list
+      elements: str
+    notes:
+      description: What sets hosts apart when they are visited, in words for the user.
+      type: dict
+      sample: {cp2: has the endpoint's address}
+    drains:
+      description: Whether the procedure moves the pods of a node away before it works on it.
+      type: bool
+    lease:
+      description: C(run), the name of this run, by which it holds the Lease, and C(takes_over), that of the run from which it takes it over, or nothing.
+      type: dict
+    words:
+      description: The procedure's own words that were said with C(-e), or in the inventory, with their values.
+      type: dict
     revoke:
       description: Whether join credentials have to be taken back, those of this run or those that a killed one left.
       type: bool

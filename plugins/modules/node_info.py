@@ -28,6 +28,10 @@ options:
     description: Whether to ask DNS for it where C(/etc/hosts) does not know it; an answer is waited for two seconds a server.
     type: bool
     default: true
+  reboot_hint:
+    description: Whether to ask C(needs-restarting) whether the host wants to be rebooted. C(/run/reboot-required) is looked at in any case.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -139,6 +143,9 @@ node:
     api_problem:
       description: Why a control plane's API server is not ready, or None.
       type: str
+    reboot_required:
+      description: Whether the host asks for a reboot, by C(/run/reboot-required), or by C(needs-restarting) with O(reboot_hint).
+      type: bool
     resolved:
       description:
         - What O(resolve) means here, None when no name was given.
@@ -248,6 +255,12 @@ def candidate(runner: Runner, root: Path = ROOT) -> str | None:
     return machine.parse_version(found.stdout) if found.rc == 0 else None
 
 
+def reboot_required(runner: Runner, ask: bool, root: Path = ROOT) -> bool:
+    """Return whether the host asks for a reboot: Debian's packages leave a file, EL's tool compares what runs with what is installed."""
+    # 1 says so (needs-restarting(1), --reboothint); without the tool it is 127.
+    return (root / "run/reboot-required").exists() or (ask and runner(["needs-restarting", "--reboothint"]).rc == 1)
+
+
 def from_dns(name: str) -> list[str]:
     """Return the addresses that DNS knows; none too when it does not answer."""
     # resolv.conf(5): by default glibc waits twice five seconds for each server.
@@ -270,7 +283,12 @@ def resolved(name: str, ask_dns: bool, root: Path = ROOT) -> dict[str, list[str]
 
 
 def node(
-    containerd_candidate: bool, runner: Runner = run, root: Path = ROOT, resolve: str | None = None, ask_dns: bool = True
+    containerd_candidate: bool,
+    runner: Runner = run,
+    root: Path = ROOT,
+    resolve: str | None = None,
+    ask_dns: bool = True,
+    reboot_hint: bool = False,
 ) -> dict[str, Any]:
     """Read the node."""
     membership = actual_membership(root)
@@ -279,6 +297,7 @@ def node(
         versions = {name: side_by_side.submit(installed_version, runner, command) for name, command in VERSIONS.items()}
         offered = side_by_side.submit(candidate, runner, root) if containerd_candidate else None
         meant = side_by_side.submit(resolved, resolve, ask_dns, root) if resolve else None
+        reboot = side_by_side.submit(reboot_required, runner, reboot_hint, root)
         sockets = listening(root)
         server = read_api_server(root) if membership["state"] == "control_plane" else None
         problem = wait_ready(root, server, MOMENT) if server else None
@@ -306,6 +325,7 @@ def node(
         "outdated_components": outdated(root),
         "api_ready": server is not None and problem is None,
         "api_problem": problem,
+        "reboot_required": reboot.result(),
         "resolved": meant.result() if meant else None,
     }
 
@@ -317,13 +337,17 @@ def main() -> None:
             "containerd_candidate": {"type": "bool", "default": False},
             "resolve": {"type": "str"},
             "ask_dns": {"type": "bool", "default": True},
+            "reboot_hint": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     if os.geteuid() != 0:
         module.fail_json(msg="node_info reads keys and the sockets of other processes, which are root's: write `become: true` on the play")
     try:
-        read_node = node(module.params["containerd_candidate"], resolve=module.params["resolve"], ask_dns=module.params["ask_dns"])
+        asked = module.params
+        read_node = node(
+            asked["containerd_candidate"], resolve=asked["resolve"], ask_dns=asked["ask_dns"], reboot_hint=asked["reboot_hint"]
+        )
         module.exit_json(changed=False, node=read_node)
     except (CertificateError, NotEnough) as error:
         module.fail_json(msg=str(error))

@@ -114,11 +114,9 @@ proxy:
           sample: master
 """
 
-import socket  # noqa: E402
-
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils import state_file  # noqa: E402
+from ansible_collections.quorum.kubeadm.plugins.module_utils import haproxy_socket, state_file  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import run  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import unit_properties  # noqa: E402
 from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_status import ProxiedServer, backends, holds, keepalived_state  # noqa: E402
@@ -126,17 +124,10 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.proxy_status import
 
 def read_statistics(path: str, backend: str) -> list[ProxiedServer]:
     """Ask HAProxy for its servers; none when it does not answer."""
-    answer = b""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            connection.connect(path)
-            connection.sendall(f"show stat {backend} 4 -1\n".encode())
-            while chunk := connection.recv(65536):
-                answer += chunk
+        text = haproxy_socket.ask(f"show stat {backend} 4 -1", path)
     except OSError:
         return []
-    text = answer.decode()
     return backends(text) if text.startswith("# pxname") else []
 
 
@@ -155,7 +146,7 @@ def main() -> None:
         argument_spec={
             "address": {"type": "str"},
             "state_file": {"type": "path", "default": state_file.PATH},
-            "socket": {"type": "path", "default": "/var/lib/haproxy/stats"},
+            "socket": {"type": "path", "default": haproxy_socket.PATH},
             "backend": {"type": "str", "default": "api_servers"},
         },
         supports_check_mode=True,

@@ -20,11 +20,11 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     Listener,
     Situation,
 )
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Documents, scalar
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, Documents, scalar
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, Aspect, refused_words
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import NO, PROCEDURES, SITE, SWITCHED_WORDS, TAKEOVER, YES, Aspect, refused_words
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, priorities
 
 # By the id of /etc/os-release; of EL the first number of the version counts.
@@ -600,6 +600,43 @@ def duration(text: str) -> float | None:
     return sum(int(part) * unit for part, unit in zip(parts.groups(default="0"), (3600, 60, 1))) if parts and text else None
 
 
+# One node after the other.
+
+
+def check_lease(situation: Situation) -> Iterator[Problem]:
+    """Whether another procedure is at work, or was cut short."""
+    lease, procedure = situation.lease, situation.request.procedure
+    if lease is None or situation.takes_over_anything:
+        return
+    what, by = f"{lease['procedure']} is at work", f"begun at {lease['since']} by {lease['run']}"
+    dead = f"if that run is dead, say -e {TAKEOVER}=yes"
+    if situation.request.lease_verdict == "alive":
+        yield Problem("this cluster", f"{what}, {by}", "wait until it has ended")
+    elif situation.request.lease_verdict == "unknown" and lease["run"]:
+        yield Problem("this cluster", f"{what}, {by}, and from here it cannot be seen whether that run lives", f"wait until it has ended; {dead}")
+    elif lease["procedure"] != procedure.name:
+        ended = lease["failed"] or f"its run, {by}, is dead"
+        known = PROCEDURES.get(lease["procedure"])
+        command = f"run `ansible-playbook {known.playbook}` to its end first" if known else "end it first"
+        yield Problem("this cluster", f"{lease['procedure']} did not come to its end ({ended})", f"{command}, or say -e {TAKEOVER}=yes to leave it as it is")
+
+
+def check_words(situation: Situation) -> Iterator[Problem]:
+    for name, value in situation.request.words.items():
+        if name in SWITCHED_WORDS and value not in YES and value not in NO:
+            yield Problem(f"-e {name}", f"is {value!r}", "write yes or no")
+
+
+def check_nodes_serve(situation: Situation) -> Iterator[Problem]:
+    """Nodes that are not Ready, and that nothing of ours has left so: work on another one would make it two."""
+    living = situation.request.cluster
+    silent = [node["name"] for node in (living["nodes"] if living else []) if not node["ready"] and MAINTENANCE not in node["annotations"]]
+    if silent:
+        yield Problem(
+            listed(silent), "is not Ready" if len(silent) == 1 else "are not Ready", "see `journalctl -u kubelet` there; a machine that is gone, remove it"
+        )
+
+
 def _networks(texts: Iterable[str]) -> str:
     return ", ".join(str(ipaddress.ip_network(text)) for text in texts)
 
@@ -634,6 +671,9 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("serving", check_serving),
     ("building", check_version),
     ("unchanged", check_changes),
+    ("walking", check_words),
+    ("walking", check_lease),
+    ("walking", check_nodes_serve),
 )
 
 

@@ -219,6 +219,11 @@ def _word(value: str) -> Iterator[Fault]:
         yield f"{value!r} is not a plain name", "write letters, digits, dots, dashes and underscores"
 
 
+def _workers_at_once(value: int | str) -> Iterator[Fault]:
+    if not re.fullmatch(r"[1-9]\d*|([1-9]\d?|100)%", str(value)):
+        yield f"{value!r} is neither a number above 0 nor a percentage", "write one, such as 2 or 20%"
+
+
 def _kubeadm_fields(shape: Mapping[str, Shape]) -> Check:
     return lambda value: field_faults(value, shape)
 
@@ -309,6 +314,9 @@ def _expanded(value: Any) -> Any:
     """A path on the controller, or each path of a list, with `~` resolved; URLs have none at their beginning."""
     return [os.path.expanduser(text) for text in value] if isinstance(value, list) else os.path.expanduser(value)
 
+
+# What is switched on the command line, where `-e name=false` is a text.
+SWITCHES = ("measure",)
 
 # No message shows their values, and no plan holds them.
 SECRETS = ("statistics_password", "proxy_check_certificate", "files")
@@ -495,6 +503,18 @@ class ClusterInputs:
         check=_files,
     )
     ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose errors become warnings.", effective=f"{AT_INIT} and {AT_JOIN}")
+    drain_timeout: int = option(
+        600,
+        "Seconds that moving the pods of a node away may take in a procedure that works on one node after the other. A PodDisruptionBudget that does not "
+        "let them go by then stops the procedure; it is never overridden.",
+        check=_positive,
+    )
+    workers_at_once: int | str = option(
+        1,
+        "How many workers such a procedure works on at the same time: a number, or a percentage of all workers, such as `20%`. Control planes: always one.",
+        check=_workers_at_once,
+    )
+    measure: bool = option(True, "Whether such a procedure measures, from two of the nodes, what it costs those who use the cluster.")
     fetch_kubeconfig_to: str = option(
         "", "File on the controller for a copy of the administrator's kubeconfig, mode 0600.", check=_controller_path, convert=_expanded
     )
@@ -547,6 +567,8 @@ def read(definition: Field[Any], value: Any) -> tuple[Any, list[Fault]]:
         return definition.metadata["default"], []
     if isinstance(value, Untemplated):
         return definition.metadata["default"], [(f"cannot be resolved: {value.error}", "define what it refers to")]
+    if definition.name in SWITCHES and value in ("true", "false"):
+        value = value == "true"
     faults = list(_faults(definition, value))
     if faults:
         return definition.metadata["default"], faults

@@ -15,8 +15,9 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint im
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import ETCD_TOPOLOGIES, EtcdTopology
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, Procedure
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedure_run import Run, Verdict, this_run
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, TAKEOVER, YES, Procedure
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, Cluster, ProcedureLease
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import Certificate, has_expired
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES, Membership, State, url_host
@@ -69,6 +70,7 @@ class Node(Membership):
     outdated_components: list[str]
     api_ready: bool
     api_problem: str | None
+    reboot_required: bool
     resolved: Resolved | None
 
 
@@ -89,6 +91,11 @@ class Request:
     said: frozenset[str] = frozenset()
     """The names of the variables that were said with `-e`."""
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    words: Mapping[str, Any] = field(default_factory=dict)
+    """The procedure's own words that were said, with their values."""
+    own_run: Run = field(default_factory=this_run)
+    lease_verdict: Verdict = "unknown"
+    """Whether the run that holds the Lease of the procedures lives, where one does."""
 
     @property
     def hosts(self) -> list[str]:
@@ -275,6 +282,40 @@ class Situation:
     @property
     def etcd(self) -> EtcdTopology:
         return ETCD_TOPOLOGIES["stacked"]
+
+    @property
+    def active_router(self) -> str | None:
+        """The host that has the endpoint's address, where it floats."""
+        vip = self.endpoint_address if self.endpoint_type.floating else None
+        return next((host.host for host in self.proxies if any(address == vip for _name, address, _network in host.networks())), None)
+
+    @property
+    def etcd_leader(self) -> str | None:
+        """The host whose member leads etcd, where that is known."""
+        members: Sequence[Mapping[str, Any]] = self.request.cluster["etcd_members"] if self.request.cluster else []
+        leaders = [member["name"] for member in members if member.get("leader")]
+        return next((host.host for host in self.etcd_members if host.name in leaders), None)
+
+    @property
+    def lease(self) -> ProcedureLease | None:
+        """The Lease of the procedures, where one is at work or was cut short."""
+        return self.request.cluster["lease"] if self.request.cluster else None
+
+    def said(self, word: str) -> bool:
+        """Whether a word was switched on."""
+        return self.request.words.get(word) in YES
+
+    @property
+    def takes_over_anything(self) -> bool:
+        """Whether the user says that whoever holds the Lease is dead."""
+        return self.said(TAKEOVER)
+
+    @property
+    def left_in_maintenance(self) -> list[str]:
+        """The hosts of this run that an earlier one entered and did not leave."""
+        nodes = self.request.cluster["nodes"] if self.request.cluster else []
+        marked = [node["name"] for node in nodes if MAINTENANCE in node["annotations"]]
+        return [host.host for host in self.nodes if host.in_run and host.name in marked]
 
     @property
     def etcd_members(self) -> list[Host]:

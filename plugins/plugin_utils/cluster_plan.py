@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents, kubeadm_patches
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents, kubeadm_patches, reboot
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
@@ -26,6 +26,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import pri
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import Procedure
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, walking_order
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import revocable
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, url_host
@@ -135,6 +136,23 @@ class Kubeadm(TypedDict):
     kube_proxy_configuration: Document
 
 
+class PlannedVisit(TypedDict):
+    """What the role node_maintenance is told of a node: `serving` is a control plane that answers meanwhile, `later` are those visited after it."""
+
+    name: str
+    control_plane: bool
+    serving: str
+    address: str
+    later: list[str]
+
+
+class PlannedLease(TypedDict):
+    """By which name this run holds the Lease of the procedures, and the run from which it takes it over; empty: from nobody."""
+
+    run: str
+    takes_over: str
+
+
 class Plan(TypedDict):
     """The inputs as they were read, and what follows from them and from what was found; see RETURN of the module cluster_plan."""
 
@@ -152,6 +170,13 @@ class Plan(TypedDict):
     joining_workers: list[str]
     present: list[str]
     awaited: list[str]
+    order: Order
+    visits: dict[str, PlannedVisit]
+    todo: list[str]
+    notes: dict[str, str]
+    drains: bool
+    lease: PlannedLease
+    words: dict[str, Any]
     revoke: bool
     nodes: dict[str, PlannedNode]
     proxies: dict[str, Proxy]
@@ -213,6 +238,48 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
         init_configuration=kubeadm_documents.init_configuration(host, situation, bool(patches)),
         join_configuration=kubeadm_documents.join_configuration(host, situation, bool(patches)),
     )
+
+
+def _order(situation: Situation) -> Order:
+    groups = situation.request.groups
+    return walking_order(groups.control_planes, groups.workers, situation.etcd_leader, situation.active_router)
+
+
+def _visit(host: Host, situation: Situation) -> PlannedVisit:
+    walk = _order(situation)["control_planes"]
+    others = [other for other in walk if other != host.host]
+    ready = [other for other in others for found in [situation.hosts[other].found] if found and found["api_ready"]]
+    mover = situation.endpoint_type.floating and host in situation.proxies
+    return PlannedVisit(
+        name=host.name,
+        control_plane=host.control_plane,
+        serving=(ready or others or [host.host])[0],
+        address=situation.inputs.endpoint_address if mover else "",
+        later=[situation.hosts[other].name for other in walk[walk.index(host.host) + 1 :]] if host.control_plane else [],
+    )
+
+
+# What a procedure has to do on which hosts, where that is known from the look alone.
+TODO: dict[str, Callable[[Situation], list[str]]] = {"reboot": reboot.todo}
+
+
+def _todo(situation: Situation) -> list[str]:
+    """The hosts on which the procedure has something to do, and those that a run which was cut short has not put back into service."""
+    procedure = situation.request.procedure
+    if not procedure.walks:
+        return []
+    own = TODO[procedure.name](situation) if procedure.name in TODO else []
+    return [host.host for host in situation.nodes if host.host in own or host.host in situation.left_in_maintenance]
+
+
+def _notes(situation: Situation) -> dict[str, str]:
+    """What sets a node apart when nodes are visited one after the other."""
+    said = [
+        (situation.etcd_leader, "leads etcd"),
+        (situation.active_router, "has the endpoint's address"),
+        *((host, "an earlier run has not put it back into service") for host in situation.left_in_maintenance),
+    ]
+    return {host.host: ", ".join(note for name, note in said if name == host.host) for host in situation.nodes if any(name == host.host for name, _note in said)}
 
 
 def _has_to_revoke(situation: Situation) -> bool:
@@ -377,6 +444,13 @@ def make_plan(request: Request) -> Plan:
         joining_workers=situation.joining_as(control_plane=False),
         present=[host.name for host in situation.nodes if host.in_run and host.state in MEMBER_STATES],
         awaited=[host.name for host in situation.nodes if host.in_run],
+        order=_order(situation),
+        visits={host.host: _visit(host, situation) for host in situation.nodes},
+        todo=_todo(situation),
+        notes=_notes(situation),
+        drains=request.procedure.drains,
+        lease=PlannedLease(run=request.own_run.name, takes_over=(situation.lease or {"run": ""})["run"]),
+        words=dict(request.words),
         revoke=_has_to_revoke(situation),
         nodes=nodes,
         proxies=_proxies(situation),

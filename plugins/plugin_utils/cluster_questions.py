@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, read_inputs
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import REBOOT
 
 # The inputs that count here.
 NAMES = tuple(f"{PREFIX}{name}" for name in ("endpoint_name", "endpoint_address", "containerd_source"))
 
 
-def questions(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of module `node_info`, out of the variables of a host by these names.
+def questions(variables: Mapping[str, Any], procedure: str) -> dict[str, Any]:
+    """The arguments of module `node_info` for a procedure, out of the variables of a host by these names.
 
     An input that is refused stands at its default here; it is the plan that says so, for all hosts at once.
     """
@@ -25,4 +26,5 @@ def questions(variables: Mapping[str, Any]) -> dict[str, Any]:
         "resolve": inputs.endpoint_name or None,
         # Whoever writes the address has no need for the name in DNS.
         "ask_dns": not inputs.endpoint_address,
+        "reboot_hint": procedure == REBOOT.name,
     }

@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "bool": Kind(lambda value: isinstance(value, bool), "write true or false without quotes", "boolean"),
     "int": Kind(_is_int, "write a whole number without quotes", "whole number"),
     "int | None": Kind(_is_int, "write a whole number without quotes", "whole number"),
+    "int | str": Kind(lambda value: _is_int(value) or isinstance(value, str), "write a whole number or a percentage", "whole number or percentage"),
     "float": Kind(lambda value: _is_int(value) or isinstance(value, float), "write a number without quotes", "number"),
     "list[str]": Kind(lambda value: _is_list_of(value, str), "write a list of texts, such as [a, b]", "list of texts"),
     "list[dict[str, str]]": Kind(lambda value: _is_list_of(value, dict), "write a list of mappings", "list of mappings"),

@@ -15,10 +15,11 @@ from typing import Literal
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem
 
-Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged"]
+Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged", "walking"]
 """What a check is about: whether the inventory describes a cluster that can be; whether every host of the run answers; whether machines can become
 nodes; whether the hosts belong to one cluster; whether the inventory's cluster can be made of what is there; whether an API server of a cluster that is
-there is ready; whether there is one; and whether what can never change of it is as it was."""
+there is ready; whether there is one; whether what can never change of it is as it was; and whether its
+nodes can be worked on one after the other."""
 
 # The variable by which a playbook tells look.yml its procedure.
 CHOSEN_BY = "procedure"
@@ -37,6 +38,10 @@ class Procedure:
     """Whether it works on the hosts of the run; one that tells of hosts takes those that do not answer for what they are."""
     gives_steps: bool = False
     """Whether hosts initialise or join; then the plan is printed."""
+    walks: bool = False
+    """Whether it works on one node after the other, each inside the role node_maintenance, and nobody else does meanwhile."""
+    drains: bool = False
+    """Whether it moves the pods of a node away before it works on it."""
     words: tuple[str, ...] = ()
     """The variables, beside the inputs, that the user can say with `-e` (or in the inventory)."""
 
@@ -47,6 +52,13 @@ DRILL_WORDS = (
     "drill_cut_off_command drill_reconnect_command drill_pull_cable_command drill_plug_cable_command drill_reboot_command drill_boot_command "
     "drill_block_vrrp_command drill_pass_vrrp_command"
 )
+
+# What is checked before nodes of a living cluster are worked on, and the word by which the user says that the run that holds the Lease is dead.
+WALKS: frozenset[Aspect] = frozenset({"description", "reached", "one cluster", "serving", "existing", "unchanged", "walking"})
+TAKEOVER = "procedure_takeover"
+# Words that are switched on or off, as Ansible understands them.
+SWITCHED_WORDS = (TAKEOVER, "reboot_all", "reboot_update")
+YES, NO = (True, "yes", "true"), (False, "no", "false", "")
 
 SITE = Procedure(
     name="site",
@@ -68,9 +80,17 @@ DRILL = Procedure(
     # The inputs of the role that the playbook leaves to the user.
     words=tuple(DRILL_WORDS.split()),
 )
+REBOOT = Procedure(
+    name="reboot",
+    playbook="quorum.kubeadm.reboot",
+    aspects=WALKS,
+    walks=True,
+    drains=True,
+    words=(TAKEOVER, "reboot_all", "reboot_update", "reboot_command", "reboot_boot_id_command", "reboot_timeout"),
+)
 GUIDE = Procedure(name="guide", playbook="lab/guide.yml", aspects=DRILL.aspects)
 
-PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, GUIDE)}
+PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, GUIDE)}
 
 
 def _owners(word: str) -> list[Procedure]:

@@ -35,6 +35,7 @@ def clean_machine(host: str, address: str, **differs: Any) -> dict[str, Any]:
         "node_name": None,
         "api_ready": False,
         "api_problem": None,
+        "reboot_required": False,
         "resolved": None,
         **differs,
     }

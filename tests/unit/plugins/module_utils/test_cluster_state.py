@@ -34,6 +34,7 @@ def test_cluster() -> None:
         "addons": {},
         "etcd_members": [],
         "etcd_problem": None,
+        "lease": None,
         "certificates_uploaded": False,
     }
     assert [node["name"] for node in cluster["nodes"]] == ["cp1", "cp2"]

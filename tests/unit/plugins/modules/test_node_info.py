@@ -126,6 +126,7 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         "outdated_components": [],
         "api_ready": True,
         "api_problem": None,
+        "reboot_required": False,
         "resolved": None,
     }
 

@@ -92,8 +92,9 @@ CLUSTER: dict[str, Any] = {
         "kubelet": "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\n",
         "kube_proxy": "mode: iptables\n",
     },
-    "nodes": [{"name": host, "addresses": [ADDRESSES[host]]} for host in SIX],
+    "nodes": [{"name": host, "addresses": [ADDRESSES[host]], "ready": True, "annotations": {}} for host in SIX],
     "etcd_members": [{"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True} for host in CONTROL_PLANES],
+    "lease": None,
     "bootstrap_tokens": [],
     "certificates_uploaded": False,
 }

@@ -14,7 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.modules import node_info
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, Untemplated
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_questions import NAMES, questions
 
-NOTHING = {"containerd_candidate": False, "resolve": None, "ask_dns": True}
+NOTHING = {"containerd_candidate": False, "resolve": None, "ask_dns": True, "reboot_hint": False}
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ NOTHING = {"containerd_candidate": False, "resolve": None, "ask_dns": True}
     ],
 )
 def test_what_is_worth_asking(given: dict[str, Any], asked: dict[str, Any]) -> None:
-    assert questions({PREFIX + name: value for name, value in given.items()}) == {**NOTHING, **asked}
+    assert questions({PREFIX + name: value for name, value in given.items()}, "site") == {**NOTHING, **asked}
 
 
 @pytest.mark.parametrize("bad", [7, "none of these", Untemplated("undefined")])
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_refused_stands_at_its_default(name: str, bad: Any) -> None:
-    assert questions({name: bad}) == NOTHING
+    assert questions({name: bad}, "site") == NOTHING
 
 
 def test_node_info_understands_it() -> None:

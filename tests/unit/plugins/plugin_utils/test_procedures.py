@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from ansible_collections.quorum.kubeadm.plugins.modules import cluster_plan
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import DRILL, GUIDE, PROCEDURES, SITE, VERIFY, refused_words
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import DRILL, GUIDE, PROCEDURES, REBOOT, SITE, TAKEOVER, VERIFY, refused_words
 
 ROOT = Path(__file__).parents[4]
-# Those that no user starts are left out: look.yml itself, and what the playbooks include.
-PLAYBOOKS = sorted(path for path in (ROOT / "playbooks").glob("*.yml") if path.name != "look.yml") + [ROOT / "lab/guide.yml"]
+# Those that no user starts are left out: what the others begin and end with, and what they include.
+PARTS = ("look.yml", "begin.yml", "end.yml")
+PLAYBOOKS = sorted(path for path in (ROOT / "playbooks").glob("*.yml") if path.name not in PARTS) + [ROOT / "lab/guide.yml"]
 
 
 def read(path: Path) -> Any:
@@ -45,6 +46,24 @@ def test_the_drills_words_are_its_roles_inputs_but_for_those_of_the_playbook() -
     inputs = set(read(ROOT / "roles/drill/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
     given = {name for play in read(ROOT / "playbooks/drill.yml") for task in play.get("tasks", []) for name in task.get("vars", {})}
     assert given < inputs and set(DRILL.words) == inputs - given
+
+
+def test_the_reboots_words_are_its_roles_inputs_and_those_of_the_plan() -> None:
+    inputs = set(read(ROOT / "roles/reboot/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+    given = {name for task in read(ROOT / "playbooks/reboot/work.yml") for name in task.get("vars", {})}
+    assert given < inputs and set(REBOOT.words) == (inputs - given) | {TAKEOVER, "reboot_all", "reboot_update"}
+
+
+@pytest.mark.parametrize("path", [path for path in PLAYBOOKS if PROCEDURES[path.stem].walks], ids=lambda path: path.stem)
+def test_a_walk_ends_as_it_has_begun_and_survives_a_node_that_is_lost(path: Path) -> None:
+    plays = read(path)
+    imported = [Path(play["ansible.builtin.import_playbook"]).name for play in plays if "ansible.builtin.import_playbook" in play]
+    assert imported[:1] + imported[-2:] == ["look.yml", "begin.yml", "end.yml"]
+    visits = [play for play in plays if str(play.get("hosts", "")).startswith("visited_")]
+    assert {play["hosts"] for play in visits} <= {"visited_control_planes", "visited_workers"} and visits
+    # An unreachable host would end the run before the last play.
+    assert all(play["ignore_unreachable"] for play in visits)
+    assert all("failed_visits" in play["tasks"][0]["when"] for play in visits)
 
 
 def test_the_verifications_word_is_one_of_its_playbook() -> None:
