@@ -21,7 +21,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Resu
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_config import Document
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import KubeadmError, kubeadm
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import parse_version
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ETCD_MANIFEST, KUBERNETES
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ETCD_MANIFEST, KUBERNETES, PKI
 
 KUBELET = "var/lib/kubelet"
 KUBELET_FILES = {name: f"{KUBELET}/{name}" for name in ("config.yaml", "instance-config.yaml", "kubeadm-flags.env")}
@@ -119,11 +119,17 @@ def render(described: Described, version: str, work: Path, run_in: RunIn = run_i
     for patch in described.patches:
         (patches / os.path.basename(patch["path"])).write_text(patch["content"], encoding="utf-8")
     given = documents(described, version, str(patches) if described.patches else None)
+    # A worker has the CA without its key, which `init` takes for an external CA whose certificates are missing; of a directory with nothing in it, it
+    # thinks nothing, and writes its name into the kubelet's configuration.
+    nowhere = str(work / "pki")
+    if not described.control_plane:
+        given = [{**document, "certificatesDir": nowhere} if document["kind"] == "ClusterConfiguration" else document for document in given]
     phases = [["kubelet-start"], *([["control-plane", "all"], ["etcd", "local"]] if described.control_plane else [])]
     with ThreadPoolExecutor() as side_by_side:
         list(side_by_side.map(lambda phase: kubeadm(run_in(str(target)), ["init", "phase", *phase, "--dry-run"], given), phases))
     places = {**KUBELET_FILES, **(MANIFESTS if described.control_plane else {})}
-    return {place: (target / name).read_text(encoding="utf-8") for name, place in places.items() if (target / name).exists()}
+    written = {place: text(target / name) for name, place in places.items()}
+    return {place: content.replace(nowhere, f"/{PKI}") for place, content in written.items() if content is not None}
 
 
 def render_shared(described: Described, version: str, work: Path, run_in: RunIn = run_in) -> Shared:

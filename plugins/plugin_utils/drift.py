@@ -13,7 +13,7 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import yaml
@@ -36,6 +36,8 @@ CA_VOLUMES = frozenset({"etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certifi
 RENEWED = ("certificateValidityPeriod", "encryptionAlgorithm")
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 MANIFESTS = "/etc/kubernetes/manifests/"
+# The ConfigMaps of kube-system that kubeadm writes its documents to.
+DOCUMENTS = ("kubeadm-config", "kubelet-config")
 
 
 class Difference(NamedTuple):
@@ -97,19 +99,30 @@ class Drift(NamedTuple):
         """The differences as they are printed, below the command that brings them about; those of several hosts in one row."""
         told = []
         for procedure in PROCEDURES:
-            together: dict[str, list[str]] = {}
-            for one in self.differences:
-                if one.procedure == procedure:
-                    together.setdefault(str(one), []).append(one.host or "the cluster")
-            if together:
+            found = [one for one in self.differences if one.procedure == procedure]
+            if found:
                 told.append(f"ansible-playbook quorum.kubeadm.{procedure} brings this about:")
-                told += aligned((having, text) for text, having in together.items())
+                told += aligned((having, text) for text, having in _together(found).items())
         return told + [f"{host} could not be compared: {why}" for host, why in self.not_compared.items()]
 
     @property
     def lines(self) -> list[str]:
         """The rows with a heading; nothing where there is no difference."""
         return ["Drift: the cluster is not what the inventory describes.", *(f"  {row}" for row in self.rows)] if self.rows else []
+
+
+def _together(found: Sequence[Difference]) -> dict[str, list[str]]:
+    """Who has each difference. Of the documents that the cluster keeps, the fields alone where nodes differ too: theirs say what has changed."""
+    having: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
+    of_nodes = any(one.host for one in found)
+    for one in found:
+        document, _space, path = one.subject.partition(" ")
+        if of_nodes and document in DOCUMENTS:
+            fields.setdefault(document, []).append(path)
+        else:
+            having.setdefault(str(one), []).append(one.host or "the cluster")
+    return {**having, **{f"{document} differs in {', '.join(paths)}": ["the cluster"] for document, paths in fields.items()}}
 
 
 def compare(seen: Seen) -> Drift:
@@ -178,7 +191,7 @@ def _files(host: str, seen: Seen) -> Iterator[Difference]:
 
 def _each(component: str, host: str, changes: Iterable[Change]) -> Iterator[Difference]:
     for path, there, wanted in changes:
-        yield Difference(f"{component} {path}", host, there, wanted, "reconfigure")
+        yield Difference(f"{component} {path}".strip(), host, there, wanted, "reconfigure")
 
 
 class Change(NamedTuple):
@@ -223,12 +236,13 @@ def _without_name(item: Mapping[str, Any]) -> Any:
 
 
 def _changes(there: Any, wanted: Any, path: str = "") -> Iterator[Change]:
-    """Where two documents differ: the topmost fields that only one of them has, and the values that are not the same."""
+    """Where two documents differ: the topmost fields that only one of them has, and the values that are not the same; no path where one is none."""
     if isinstance(there, Mapping) and isinstance(wanted, Mapping):
         for name in dict.fromkeys([*wanted, *there]):
             yield from _changes(there.get(name), wanted.get(name), f"{path}.{name}" if path else name)
     elif there != wanted and not (_is_empty(there) and _is_empty(wanted)):
-        yield Change(path, _said(there), _said(wanted))
+        # No document is said in whole.
+        yield Change(path, _said(there), _said(wanted)) if path else Change(path, "something else", "a document of kubeadm's")
 
 
 def _said(value: Any) -> str:
@@ -411,9 +425,17 @@ def _taints(host: str, seen: Seen) -> Iterator[Difference]:
         return
     described = _registration(host, seen).get("taints")
     default = [CONTROL_PLANE_TAINT] if planned["control_plane"] else []
-    wanted = [taint_text(taint) for taint in (default if described is None else described)]
-    there = [taint_text(taint) for taint in node["taints"]]
+    wanted = dict(map(_taint, map(taint_text, default if described is None else described)))
+    there = dict(map(_taint, map(taint_text, node["taints"])))
     # An administrator's own taints, and those that controllers set, are none of the inventory's business.
-    ours = [taint_text(CONTROL_PLANE_TAINT), *_recorded(host, "--register-with-taints", seen)]
-    yield from (Difference("taint", host, "", taint, "reconfigure") for taint in wanted if taint not in there)
-    yield from (Difference("taint", host, taint, "", "reconfigure") for taint in there if taint in ours and taint not in wanted)
+    ours = dict(map(_taint, [taint_text(CONTROL_PLANE_TAINT), *_recorded(host, "--register-with-taints", seen)]))
+    for name in dict.fromkeys([*wanted, *ours]):
+        if there.get(name) != wanted.get(name):
+            yield Difference(f"taint {name}", host, _quoted(there.get(name)), _quoted(wanted.get(name)), "reconfigure")
+
+
+def _taint(text: str) -> tuple[str, str]:
+    """What a taint is known by, `key:effect`, and its value."""
+    name, _colon, effect = text.rpartition(":")
+    key, _equals, value = name.partition("=")
+    return f"{key}:{effect}", value

@@ -160,3 +160,15 @@ def test_wait_ends_when_it_is_ready(server: Server, tmp_path: Path) -> None:
 def test_wait_is_bounded(server: Server, tmp_path: Path) -> None:
     server.status = 500
     assert "answers 500" in (api_server.wait_ready(tmp_path, at(server), timeout=0.3) or "")
+
+
+def test_the_names_that_are_served(server: Server, tmp_path: Path) -> None:
+    """Also where the name by which it is asked is none of them."""
+    assert api_server.served_names(tmp_path, at(server, "localhost")) == ["127.0.0.1"]
+
+
+def test_the_names_of_a_stranger_are_not_believed(server: Server, tmp_path: Path) -> None:
+    certificate(tmp_path, "other", "IP:127.0.0.1")
+    trust(tmp_path, "other")
+    with pytest.raises(OSError, match="certificate verify failed"):
+        api_server.served_names(tmp_path, at(server))

@@ -23,7 +23,8 @@ NODE = {
     "skipPhases": ["preflight"],
     "patches": {"directory": "/etc/kubernetes/quorum.kubeadm/patches"},
 }
-WORKER = Described({"kubernetesVersion": "v1.36.5", "clusterName": "kubernetes"}, NODE, {"maxPods": 50}, {"mode": "nftables"}, [], False)
+PKI = "/etc/kubernetes/pki"
+WORKER = Described({"kubernetesVersion": "v1.36.5", "certificatesDir": PKI}, NODE, {"maxPods": 50}, {"mode": "nftables"}, [], False)
 MIGRATED = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n---\napiVersion: kubeadm.k8s.io/v1beta4\nclusterName: a\nkind: ClusterConfiguration\n"
 
 
@@ -42,8 +43,9 @@ class Kubeadm:
                 return Result(1, "", "error: unknown field \"maxPodz\"\nTo see the stack trace of this error execute with --v=5 or higher")
             if "migrate" in argv:
                 return Result(0, MIGRATED, "")
+            places = [document["certificatesDir"] for document in self.asked[words] if document["kind"] == "ClusterConfiguration"]
             for name in {"kubelet-start": ("config.yaml", "kubeadm-flags.env"), "etcd": ("etcd.yaml",)}.get(argv[3], ()):
-                (Path(directory) / name).write_text(f"{name}\n", encoding="utf-8")
+                (Path(directory) / name).write_text(f"{name} {places[0]}/ca.crt\n", encoding="utf-8")
             return Result(0, f"---\n# {argv[4]}\n", "")
 
         return run
@@ -80,8 +82,11 @@ def test_render(tmp_path: Path, control_plane: bool) -> None:
     patch = {"path": "/etc/kubernetes/quorum.kubeadm/patches/etcd+merge.yaml", "content": "metadata: {}\n"}
     described = WORKER._replace(control_plane=control_plane, patches=[patch])  # type: ignore[list-item]
     files = kubeadm_render.render(described, "1.37.2", tmp_path, kubeadm.run_in)
-    of_kubelet = {"var/lib/kubelet/config.yaml": "config.yaml\n", "var/lib/kubelet/kubeadm-flags.env": "kubeadm-flags.env\n"}
-    assert files == {**of_kubelet, **({"etc/kubernetes/manifests/etcd.yaml": "etcd.yaml\n"} if control_plane else {})}
+    of_kubelet = {f"var/lib/kubelet/{name}": f"{name} {PKI}/ca.crt\n" for name in ("config.yaml", "kubeadm-flags.env")}
+    assert files == {**of_kubelet, **({"etc/kubernetes/manifests/etcd.yaml": f"etcd.yaml {PKI}/ca.crt\n"} if control_plane else {})}
+    # Beside a CA without its key, as workers have it, kubeadm would miss the certificates of an API server.
+    told = {asked[1]["certificatesDir"] for asked in kubeadm.asked.values()}
+    assert told == {PKI if control_plane else str(tmp_path / "pki")} and not (tmp_path / "pki").exists()
     phases = ["kubelet-start", *(["control-plane all", "etcd local"] if control_plane else [])]
     assert sorted(kubeadm.asked) == sorted(f"kubeadm init phase {phase} --dry-run --config /dev/stdin" for phase in phases)
     assert {asked[0]["patches"]["directory"] for asked in kubeadm.asked.values()} == {str(tmp_path / "patches")}
@@ -98,14 +103,14 @@ def test_shared(tmp_path: Path) -> None:
     shared = kubeadm_render.render_shared(WORKER, "1.37.2", tmp_path, kubeadm.run_in)
     assert shared == {
         "cluster": "apiVersion: kubeadm.k8s.io/v1beta4\nclusterName: a\nkind: ClusterConfiguration\n",
-        "kubelet": "config.yaml\n",
+        "kubelet": f"config.yaml {PKI}/ca.crt\n",
         "addons": "---\n# kube-proxy\n---\n# coredns\n",
     }
     assert [document["kind"] for document in kubeadm.asked["kubeadm config migrate --old-config /dev/stdin"]] == ["InitConfiguration", "ClusterConfiguration"]
 
 
 def test_an_addon_that_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
-    off = WORKER._replace(cluster={"proxy": {"disabled": True}})
+    off = WORKER._replace(cluster={"certificatesDir": PKI, "proxy": {"disabled": True}})
     assert kubeadm_render.render_shared(off, "1.37.2", tmp_path, Kubeadm().run_in)["addons"] == "---\n# coredns\n"
 
 
