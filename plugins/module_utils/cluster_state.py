@@ -112,8 +112,8 @@ def _list(text: str | None) -> list[str]:
     return [one.strip() for one in (text or "").split(",") if one.strip()]
 
 
-# What kubeadm runs beside its static pods, by their names and kinds.
-ADDONS = {"kube-proxy": "DaemonSet", "coredns": "Deployment"}
+# Workloads of kube-system whose images tell of a version: those that kubeadm brings, and Calico's, by their names and kinds.
+ADDONS = {"kube-proxy": "DaemonSet", "coredns": "Deployment", "calico-node": "DaemonSet"}
 
 
 def _addons(named: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, str]:

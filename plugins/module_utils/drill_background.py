@@ -21,6 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, Callable, Mapping, Optional, cast
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.run_processes import VARIABLE as RUN_VARIABLE
+
 BOOT = (
     "import json, sys; given = json.load(sys.stdin); scope = {'__name__': 'drill'}; "
     "exec(compile(given['source'], sys.argv[1], 'exec', dont_inherit=True), scope); scope['main'](given['job'])"
@@ -105,7 +107,9 @@ class Background:
             argv = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit=quorum-drill-{self.name}", bound, *argv]
         given = json.dumps({"source": source_of(program), "job": {**job, "path": str(self.path)}})
         with open(self._log, "w", encoding="utf-8") as log:
-            process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd="/")
+            # It is at work on nothing, so whoever waits for what a run has left at work does not wait for it.
+            environment = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
+            process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd="/", env=environment)
         stdin = cast(IO[bytes], process.stdin)
         try:
             stdin.write(given.encode())

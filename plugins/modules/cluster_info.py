@@ -82,7 +82,7 @@ cluster:
           KubeletConfiguration that all nodes have in common, and C(kube_proxy), the KubeProxyConfiguration. None where there is none.
       type: dict
     addons:
-      description: The images of C(kube-proxy) and C(coredns), where they are there.
+      description: The images of C(kube-proxy), C(coredns) and C(calico-node), where they are there.
       type: dict
       sample: {kube-proxy: "registry.k8s.io/kube-proxy:v1.37.2", coredns: "registry.k8s.io/coredns/coredns:v1.14.6"}
     nodes:

@@ -109,6 +109,33 @@ def untested(calico: str, kubernetes: str) -> str:
     return f"Calico {calico} is not tested by its makers with Kubernetes 1.{minor}{advice}"
 
 
+NODE_IMAGE = re.compile(r"\bnode:v(\d+)\.(\d+)\.(\d+)\b")
+# Releases that Calico's guide upgrades from, before the one to which: "Upgrade Calico on Kubernetes" of docs.tigera.io, 3.30 to 3.33.
+RELEASES_BACK = 2
+
+
+def node_release(text: str) -> str:
+    """The release of the node image that a text names, an image or a whole manifest; empty where there is none."""
+    found = NODE_IMAGE.search(text)
+    return ".".join(found.groups()) if found else ""
+
+
+def unreachable(there: str, wanted: str) -> Tuple[str, str] | None:
+    """Why a cluster with one release of Calico cannot be given another, and what to write; None where it can.
+
+    Another patch release of the same minor always can.
+    """
+    (major, minor), (new_major, new_minor) = ([int(part) for part in version.split(".")[:2]] for version in (there, wanted))
+    if (new_major, new_minor) < (major, minor):
+        return f"Calico {wanted} is older than the cluster's {there}, and there is no way back", f"take {there} or a later release"
+    if new_major == major and new_minor <= minor + RELEASES_BACK:
+        return None
+    return (
+        f"Calico {wanted} cannot take the place of the cluster's {there}: upstream upgrades from the two releases before alone",
+        f"take the newest {major}.{minor + RELEASES_BACK} first, run `ansible-playbook quorum.kubeadm.site`, and raise it again",
+    )
+
+
 class _Field:
     """A place in an object that knows how to name itself when something is missing below it."""
 

@@ -10,9 +10,10 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle, kubeadm_patches
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import calico_manifest, cluster_bundle, kubeadm_patches
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
@@ -574,6 +575,23 @@ def check_changes(situation: Situation) -> Iterator[Problem]:
             )
 
 
+def check_calico(situation: Situation) -> Iterator[Problem]:
+    """A living cluster's Calico is raised by two releases at a time."""
+    living, inputs = situation.request.cluster, situation.inputs
+    there = calico_manifest.node_release(living["addons"].get("calico-node", "")) if living else ""
+    subject, wanted = "cluster_calico_version", inputs.calico_version
+    manifest = situation.calico_manifest
+    if manifest:
+        subject = "cluster_calico_manifest" if inputs.calico_manifest else "cluster_bundle_path"
+        # What a URL leads to is not known here.
+        wanted = calico_manifest.node_release(Path(manifest).read_text(encoding="utf-8", errors="replace")) if os.path.isfile(manifest) else ""
+    if inputs.pod_network != "calico" or not there or not wanted or subject in situation.refused_inputs:
+        return
+    problem = calico_manifest.unreachable(there, wanted)
+    if problem:
+        yield Problem(subject, *problem)
+
+
 def _changed_documents(situation: Situation, documents: Documents) -> Iterator[Problem]:
     """What can never change of kubeadm's documents."""
     inputs = situation.inputs
@@ -671,6 +689,7 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("serving", check_serving),
     ("building", check_version),
     ("unchanged", check_changes),
+    ("unchanged", check_calico),
     ("walking", check_words),
     ("walking", check_lease),
     ("walking", check_nodes_serve),

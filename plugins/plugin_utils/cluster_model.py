@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -414,6 +415,12 @@ class Situation:
     @property
     def uses_bundle(self) -> bool:
         return "bundle" in (self.inputs.install_source, self.containerd_source)
+
+    @property
+    def calico_manifest(self) -> str:
+        """Calico's manifest: the user's, else the bundle's; empty is upstream's of the release."""
+        bundled = os.path.join(self.inputs.bundle_path, "manifests", "calico.yaml")
+        return self.inputs.calico_manifest or (bundled if self.uses_bundle and os.path.isfile(bundled) else "")
 
     def joining_as(self, control_plane: bool) -> list[str]:
         """The hosts that join as control planes, or those that join as workers."""

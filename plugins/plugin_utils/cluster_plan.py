@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
@@ -371,13 +370,6 @@ def _patches(situation: Situation, kubelets: dict[str, Document]) -> dict[str, l
     return patches
 
 
-def _calico_manifest(situation: Situation) -> str:
-    """Calico's manifest: the user's, else the bundle's; empty is upstream's."""
-    inputs = situation.inputs
-    bundled = os.path.join(inputs.bundle_path, "manifests", "calico.yaml")
-    return inputs.calico_manifest or (bundled if situation.uses_bundle and os.path.isfile(bundled) else "")
-
-
 def _verb(hosts: Sequence[str], one: str, several: str) -> str:
     return one if len(hosts) == 1 else several
 
@@ -473,7 +465,7 @@ def make_plan(request: Request) -> Plan:
             kube_proxy_configuration=inputs.kube_proxy_config,
         ),
         fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",
-        calico_manifest=_calico_manifest(situation),
+        calico_manifest=situation.calico_manifest,
         warnings=warnings_of(situation),
         summary=_summary(situation),
     )

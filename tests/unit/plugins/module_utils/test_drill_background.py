@@ -85,6 +85,15 @@ Background("fault", Path({str(tmp_path / "run")!r})).start(drill_guard, {job(tmp
     assert "mended" in names(guard.wait_started(10, lambda found: "mended" in names(found)))
 
 
+def test_it_is_not_taken_for_what_a_run_has_left_at_work(guard: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUORUM_KUBEADM_RUN", "upgrade-1")
+    guard.start(drill_guard, job(tmp_path), 60)
+    guard.wait_started(10, lambda found: "broken" in names(found))
+    (found,) = guard.ids()
+    environment = Path(f"/proc/{found}/environ").read_bytes()
+    assert b"PATH=" in environment and b"QUORUM_KUBEADM_RUN" not in environment
+
+
 def test_two_at_a_time_are_refused(guard: Background, tmp_path: Path) -> None:
     guard.start(drill_guard, job(tmp_path), 60)
     guard.wait_started(10, lambda found: "broken" in names(found))

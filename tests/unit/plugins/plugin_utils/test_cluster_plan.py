@@ -92,6 +92,7 @@ CLUSTER: dict[str, Any] = {
         "kubelet": "apiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: systemd\n",
         "kube_proxy": "mode: iptables\n",
     },
+    "addons": {"calico-node": "quay.io/calico/node:v3.33.0"},
     "nodes": [{"name": host, "addresses": [ADDRESSES[host]], "ready": True, "annotations": {}} for host in SIX],
     "etcd_members": [{"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True} for host in CONTROL_PLANES],
     "lease": None,
@@ -160,6 +161,51 @@ def test_who_measures(options: dict[str, Any], clients: dict[str, str]) -> None:
     control_planes = {host: control_plane(host) for host in CONTROL_PLANES}
     workers = {host: worker(host) for host in options.get("workers", WORKERS)}
     assert plan(**options, found={**control_planes, **workers})["clients"] == clients
+
+
+@pytest.mark.parametrize(
+    ("there", "inputs", "problem"),
+    [
+        ("3.33.1", {}, ""),
+        ("3.31.4", {}, ""),
+        (
+            "3.30.2",
+            {},
+            "- cluster_calico_version: Calico 3.33.0 cannot take the place of the cluster's 3.30.2: upstream upgrades from the two releases before alone; "
+            "take the newest 3.32 first, run `ansible-playbook quorum.kubeadm.site`, and raise it again",
+        ),
+        (
+            "3.33.0",
+            {"cluster_calico_version": "3.32.4"},
+            "- cluster_calico_version: Calico 3.32.4 is older than the cluster's 3.33.0, and there is no way back; take 3.33.0 or a later release",
+        ),
+        # Another network, and a manifest of which nobody knows what it is.
+        ("3.29.0", {"cluster_pod_network": "none"}, ""),
+        ("3.29.0", {"cluster_calico_manifest": "https://manifests.example.org/calico.yaml"}, ""),
+        ("", {}, ""),
+    ],
+)
+def test_calico_is_raised_by_two_releases_at_a_time(there: str, inputs: dict[str, Any], problem: str) -> None:
+    addons = {"calico-node": f"registry.example.org:5000/mirror/node:v{there}"} if there else {}
+    asked = request(found=living(), cluster={**CLUSTER, "addons": addons}, inputs=inputs)
+    if not problem:
+        make_plan(asked)
+    else:
+        with pytest.raises(Refused) as refused:
+            make_plan(asked)
+        assert str(refused.value).splitlines()[1:] == [problem]
+
+
+def test_calico_of_a_manifest_is_what_its_image_says(tmp_path: Path) -> None:
+    manifest = tmp_path / "calico.yaml"
+    manifest.write_text("          image: quay.io/calico/cni:v3.33.0\n          image: quay.io/calico/node:v3.34.1\n", encoding="utf-8")
+    asked = request(
+        found=living(),
+        cluster={**CLUSTER, "addons": {"calico-node": "docker.io/calico/node:v3.31.2"}},
+        inputs={"cluster_calico_manifest": str(manifest)},
+    )
+    with pytest.raises(Refused, match="- cluster_calico_manifest: Calico 3.34.1 cannot take the place of the cluster's 3.31.2"):
+        make_plan(asked)
 
 
 def test_a_new_cluster() -> None:
