@@ -173,6 +173,16 @@ def defragment(ask: Ask, endpoints: Sequence[str]) -> None:
     _first_answer(ask, endpoints[:1], "/v3/maintenance/defragment", {})
 
 
+def disarm(ask: Ask, endpoints: Sequence[str], alarm: str) -> bool:
+    """Take back an alarm of the member at these endpoints; tell whether it had raised it."""
+    answer = _first_answer(ask, endpoints, "/v3/maintenance/alarm", {"action": "GET"})
+    own = _first_answer(ask, endpoints, "/v3/maintenance/status", {})["header"]["member_id"]
+    if alarm not in parse_alarms(answer).get(format(int(own), "x"), []):
+        return False
+    _first_answer(ask, endpoints, "/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": own, "alarm": alarm})
+    return True
+
+
 def remove(ask: Ask, endpoints: Sequence[str], member: Member) -> None:
     """Remove a member."""
     _first_answer(ask, endpoints, "/v3/cluster/member/remove", {"ID": str(int(member["id"], 16))})

@@ -28,7 +28,7 @@ options:
       - V(site) builds the cluster, or brings it to what the inventory says; V(verify) tells what is wrong with it, V(drill) breaks its endpoint
         and measures what that costs, V(reboot) reboots its machines one after the other, V(guide) is the lab's.
     type: str
-    choices: [site, verify, drill, reboot, guide]
+    choices: [site, verify, drill, reboot, etcd_defragment, guide]
     default: site
   control_planes:
     description: The hosts of the inventory that are to be control planes. When not given, the group of that name.

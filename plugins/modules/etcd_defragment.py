@@ -16,6 +16,7 @@ description:
     quota, only grows.
   - The member answers nobody meanwhile, and with it the API server beside it, for seconds. So run this on one control plane after the other, and inside
     the role P(quorum.kubeadm.node_maintenance#role), which takes traffic and etcd's leadership away before.
+  - A member that had raised the alarm NOSPACE is below its quota afterwards, and its alarm is taken back, with which etcd takes writes again.
   - Needs C(become), since etcd's keys are root's.
 extends_documentation_fragment: quorum.kubeadm.attributes.changes
 options:
@@ -46,6 +47,10 @@ after:
   returned: success
   type: int
   sample: 104857600
+disarmed:
+  description: Whether the member's alarm NOSPACE was taken back.
+  returned: success
+  type: bool
 """
 
 from pathlib import Path
@@ -64,11 +69,13 @@ def give_back(ask: etcd.Ask, endpoints: list[str], above: int, check_mode: bool)
     before = etcd.status(ask, endpoints)
     size, in_use = before["db_size"] or 0, before["db_in_use"] or 0
     if size - in_use <= above * MEBIBYTE:
-        return {"changed": False, "before": size, "after": size}
+        return {"changed": False, "before": size, "after": size, "disarmed": False}
     if check_mode:
-        return {"changed": True, "before": size, "after": in_use}
+        return {"changed": True, "before": size, "after": in_use, "disarmed": False}
     etcd.defragment(ask, endpoints)
-    return {"changed": True, "before": size, "after": etcd.status(ask, endpoints)["db_size"]}
+    after = etcd.status(ask, endpoints)
+    has_room = after["quota"] is None or (after["db_size"] or 0) < after["quota"]
+    return {"changed": True, "before": size, "after": after["db_size"], "disarmed": has_room and etcd.disarm(ask, endpoints, "NOSPACE")}
 
 
 def main() -> None:

@@ -25,7 +25,17 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state impor
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import NO, PROCEDURES, SITE, SWITCHED_WORDS, TAKEOVER, YES, Aspect, refused_words
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import (
+    NO,
+    NUMBER_WORDS,
+    PROCEDURES,
+    SITE,
+    SWITCHED_WORDS,
+    TAKEOVER,
+    YES,
+    Aspect,
+    refused_words,
+)
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import Timings, over_budget, priorities
 
 # By the id of /etc/os-release; of EL the first number of the version counts.
@@ -643,6 +653,8 @@ def check_words(situation: Situation) -> Iterator[Problem]:
     for name, value in situation.request.words.items():
         if name in SWITCHED_WORDS and value not in YES and value not in NO:
             yield Problem(f"-e {name}", f"is {value!r}", "write yes or no")
+        if name in NUMBER_WORDS and not re.fullmatch(r"\d+", str(value)):
+            yield Problem(f"-e {name}", f"is {value!r}", "write a whole number")
 
 
 def check_nodes_serve(situation: Situation) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_documents, kubeadm_patches, reboot
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import etcd_upkeep, kubeadm_documents, kubeadm_patches, reboot
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
@@ -23,7 +23,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import aligned
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import Procedure
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import ETCD_DEFRAGMENT, Procedure
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, walking_order
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
@@ -259,7 +259,7 @@ def _visit(host: Host, situation: Situation) -> PlannedVisit:
 
 
 # What a procedure has to do on which hosts, where that is known from the look alone.
-TODO: dict[str, Callable[[Situation], list[str]]] = {"reboot": reboot.todo}
+TODO: dict[str, Callable[[Situation], list[str]]] = {"reboot": reboot.todo, "etcd_defragment": etcd_upkeep.todo}
 
 
 def _todo(situation: Situation) -> list[str]:
@@ -273,10 +273,12 @@ def _todo(situation: Situation) -> list[str]:
 
 def _notes(situation: Situation) -> dict[str, str]:
     """What sets a node apart when nodes are visited one after the other."""
+    gives_back = etcd_upkeep.gives_back(situation) if situation.request.procedure is ETCD_DEFRAGMENT else {}
     said = [
         (situation.etcd_leader, "leads etcd"),
         (situation.active_router, "has the endpoint's address"),
         *((host, "an earlier run has not put it back into service") for host in situation.left_in_maintenance),
+        *((host, f"etcd gives back {size} MiB") for host, size in gives_back.items()),
     ]
     return {host.host: ", ".join(note for name, note in said if name == host.host) for host in situation.nodes if any(name == host.host for name, _note in said)}
 

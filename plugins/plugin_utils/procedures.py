@@ -58,6 +58,8 @@ WALKS: frozenset[Aspect] = frozenset({"description", "reached", "one cluster", "
 TAKEOVER = "procedure_takeover"
 # Words that are switched on or off, as Ansible understands them.
 SWITCHED_WORDS = (TAKEOVER, "reboot_all", "reboot_update")
+# Words that are whole numbers.
+NUMBER_WORDS = ("etcd_defragment_above",)
 YES, NO = (True, "yes", "true"), (False, "no", "false", "")
 
 SITE = Procedure(
@@ -88,9 +90,16 @@ REBOOT = Procedure(
     drains=True,
     words=(TAKEOVER, "reboot_all", "reboot_update", "reboot_command", "reboot_boot_id_command", "reboot_timeout"),
 )
+ETCD_DEFRAGMENT = Procedure(
+    name="etcd_defragment",
+    playbook="quorum.kubeadm.etcd_defragment",
+    aspects=WALKS,
+    walks=True,
+    words=(TAKEOVER, "etcd_defragment_above"),
+)
 GUIDE = Procedure(name="guide", playbook="lab/guide.yml", aspects=DRILL.aspects)
 
-PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, GUIDE)}
+PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, ETCD_DEFRAGMENT, GUIDE)}
 
 
 def _owners(word: str) -> list[Procedure]:

@@ -192,7 +192,7 @@ def _etcd(evidence: Evidence) -> Check:
 
 
 ALARMS = {
-    "NOSPACE": "its database reached its quota, and etcd takes no more writes: delete what fills it, run etcd_defragment.yml, then `etcdctl alarm disarm`",
+    "NOSPACE": "its database reached its quota, and etcd takes no more writes: docs/operations.md says how to make room",
     "CORRUPT": "its data differ from those of the other members: replace it",
 }
 

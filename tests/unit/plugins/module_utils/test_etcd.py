@@ -116,6 +116,19 @@ def test_the_state_of_databases() -> None:
     ]
 
 
+def test_alarms_are_those_of_the_member_that_raised_them() -> None:
+    while_full = {
+        "/v3/maintenance/alarm": UPKEEP["/v3/maintenance/alarm with NOSPACE"],
+        f"{LAB[1]}/v3/maintenance/status": UPKEEP[f"{LAB[1]}/v3/maintenance/status with NOSPACE"],
+        f"{LAB[1]}/health": UPKEEP[f"{LAB[1]}/health with NOSPACE"],
+    }
+    assert [(one["name"], one["healthy"], one["alarms"]) for one in upkeep(**while_full)] == [
+        ("cp1", True, []),
+        ("cp2", False, ["NOSPACE"]),
+        ("cp3", True, []),
+    ]
+
+
 def test_a_member_that_does_not_answer_has_no_state() -> None:
     told = upkeep(LAB[1])
     assert [(one["name"], one["db_size"]) for one in told] == [("cp1", 3624960), ("cp2", None), ("cp3", 3616768)]

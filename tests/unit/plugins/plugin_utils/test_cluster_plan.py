@@ -94,7 +94,9 @@ CLUSTER: dict[str, Any] = {
     },
     "addons": {"calico-node": "quay.io/calico/node:v3.33.0"},
     "nodes": [{"name": host, "addresses": [ADDRESSES[host]], "ready": True, "annotations": {}} for host in SIX],
-    "etcd_members": [{"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True} for host in CONTROL_PLANES],
+    "etcd_members": [
+        {"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True, "db_size": 3624960, "db_in_use": 1634304} for host in CONTROL_PLANES
+    ],
     "lease": None,
     "bootstrap_tokens": [],
     "certificates_uploaded": False,
@@ -115,6 +117,7 @@ def request(
     cluster: dict[str, Any] | None = None,
     procedure: str = "site",
     said: Sequence[str] = (),
+    words: dict[str, Any] | None = None,
 ) -> Request:
     """Three control planes and three workers, clean machines, but for what is given; a host found as None was not reached."""
     everyone = tuple(dict.fromkeys((*control_planes, *workers, *proxies)))
@@ -128,6 +131,7 @@ def request(
         cluster=copy.deepcopy(cluster),  # type: ignore[arg-type]
         procedure=PROCEDURES[procedure],
         said=frozenset(said),
+        words=words or {},
     )
 
 
@@ -206,6 +210,28 @@ def test_calico_of_a_manifest_is_what_its_image_says(tmp_path: Path) -> None:
     )
     with pytest.raises(Refused, match="- cluster_calico_manifest: Calico 3.34.1 cannot take the place of the cluster's 3.31.2"):
         make_plan(asked)
+
+
+@pytest.mark.parametrize(
+    ("words", "todo"),
+    [
+        ({}, ["cp2"]),
+        ({"etcd_defragment_above": "119"}, ["cp2"]),
+        ({"etcd_defragment_above": 120}, []),
+        ({"etcd_defragment_above": "0"}, ["cp1", "cp2"]),
+    ],
+)
+def test_members_with_enough_to_give_back_are_defragmented(words: dict[str, Any], todo: list[str]) -> None:
+    sizes = {"cp1": (3 * 2**20, 2 * 2**20), "cp2": (170 * 2**20, 50 * 2**20), "cp3": (None, None)}
+    members = [{**member, "leader": member["name"] == "cp2", **dict(zip(("db_size", "db_in_use"), sizes[member["name"]]))} for member in CLUSTER["etcd_members"]]
+    made = plan(found=living(), cluster={**CLUSTER, "etcd_members": members}, procedure="etcd_defragment", words=words)
+    assert (made["todo"], made["drains"]) == (todo, False)
+    assert made["notes"]["cp2"] == "leads etcd, etcd gives back 120 MiB" and "cp3" not in made["notes"]
+
+
+def test_a_threshold_is_a_number() -> None:
+    with pytest.raises(Refused, match="- -e etcd_defragment_above: is '100 MB'; write a whole number"):
+        plan(found=living(), cluster=CLUSTER, procedure="etcd_defragment", words={"etcd_defragment_above": "100 MB"})
 
 
 def test_a_new_cluster() -> None:

@@ -226,8 +226,7 @@ def no_connection_to_w3(world: World) -> None:
         (
             lambda w: w.cluster["etcd_members"][1].update(alarms=["NOSPACE"]),
             NAMES[6],
-            "cp2: NOSPACE, its database reached its quota, and etcd takes no more writes: delete what fills it, run etcd_defragment.yml, "
-            "then `etcdctl alarm disarm`",
+            "cp2: NOSPACE, its database reached its quota, and etcd takes no more writes: docs/operations.md says how to make room",
         ),
         (lambda w: w.proxies["cp3"]["haproxy"].update(active=False), NAMES[7], "haproxy does not run on cp3: see `journalctl -u haproxy` there"),
         (lambda w: w.proxies["cp3"]["keepalived"].update(active=False), NAMES[7], "keepalived does not run on cp3: see `journalctl -u keepalived` there"),
