@@ -431,11 +431,10 @@ def _taints(host: str, seen: Seen) -> Iterator[Difference]:
     ours = dict(map(_taint, [taint_text(CONTROL_PLANE_TAINT), *_recorded(host, "--register-with-taints", seen)]))
     for name in dict.fromkeys([*wanted, *ours]):
         if there.get(name) != wanted.get(name):
-            yield Difference(f"taint {name}", host, _quoted(there.get(name)), _quoted(wanted.get(name)), "reconfigure")
+            yield Difference(f"taint {name}", host, there.get(name, ""), wanted.get(name, ""), "reconfigure")
 
 
 def _taint(text: str) -> tuple[str, str]:
-    """What a taint is known by, `key:effect`, and its value."""
+    """What a taint is known by, `key:effect`, and the whole of it."""
     name, _colon, effect = text.rpartition(":")
-    key, _equals, value = name.partition("=")
-    return f"{key}:{effect}", value
+    return f"{name.partition('=')[0]}:{effect}", text

@@ -113,8 +113,8 @@ SAID = [
     "kubelet maxPods is not there; described: 60",
     "label example.org/rack is not there; described: a",
     'label example.org/empty is not there; described: ""',
-    "taint example.org/gpu:NoSchedule is not there; described: a100",
-    'taint node-role.kubernetes.io/control-plane:NoSchedule is ""; described: nothing',
+    "taint example.org/gpu:NoSchedule is not there; described: example.org/gpu=a100:NoSchedule",
+    "taint node-role.kubernetes.io/control-plane:NoSchedule is node-role.kubernetes.io/control-plane:NoSchedule; described: nothing",
     "kubeadm-config apiServer.extraArgs.shutdown-delay-duration is 5s; described: 10s",
     "kubeadm-config controllerManager is not there; described: {extraArgs: {bind-address: '::'}}",
     "kubeadm-config apiServer.certSANs is [198.18.64.10, api.lab.test]; described: [198.18.64.10, api.lab.test, k8s.lab.test]",
@@ -337,11 +337,12 @@ def test_a_taint_that_is_described_no_more_is_known_by_the_kubelets_flags() -> N
     node = next(node for node in world.cluster["nodes"] if node["name"] == "w1")
     node["taints"] += [{"key": "example.org/gpu", "value": "a100", "effect": "NoSchedule"}, own]
     assert [one for one in compare(world).differences if one.subject.startswith("taint")] == [
-        Difference("taint example.org/gpu:NoSchedule", "w1", "a100", "", "reconfigure")
+        Difference("taint example.org/gpu:NoSchedule", "w1", "example.org/gpu=a100:NoSchedule", "", "reconfigure")
     ]
 
 
 def test_a_control_plane_without_its_taint() -> None:
     world = seen()
     next(node for node in world.cluster["nodes"] if node["name"] == "cp1")["taints"].clear()
-    assert compare(world).differences == [Difference("taint node-role.kubernetes.io/control-plane:NoSchedule", "cp1", "", '""', "reconfigure")]
+    taint = "node-role.kubernetes.io/control-plane:NoSchedule"
+    assert compare(world).differences == [Difference(f"taint {taint}", "cp1", "", taint, "reconfigure")]
