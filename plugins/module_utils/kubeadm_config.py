@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_output import JoinFacts
@@ -76,6 +77,23 @@ def join_configuration(fields: Fields, credentials: JoinFacts, control_plane: bo
         document["controlPlane"] = {**(fields.get("controlPlane") or {}), "certificateKey": credentials["certificate_key"]}
         document["timeouts"] = {**CONTROL_PLANE_TIMEOUTS, **(fields.get("timeouts") or {})}
     return document
+
+
+def upgrade_configuration(mode: str, version: str, fields: Fields) -> Document:
+    """Build the UpgradeConfiguration of `kubeadm upgrade apply` or `node`; the fields are those that the two share, and timeouts."""
+    timeouts = fields.get("timeouts")
+    own = {name: value for name, value in fields.items() if name != "timeouts"}
+    return {
+        "apiVersion": API,
+        "kind": "UpgradeConfiguration",
+        mode: {"imagePullPolicy": REGISTRATION["imagePullPolicy"], **own, **({"kubernetesVersion": f"v{version}"} if mode == "apply" else {})},
+        **({"timeouts": timeouts} if timeouts else {}),
+    }
+
+
+def without_etcd_tag(document: str) -> str:
+    """Return a ClusterConfiguration as kubeadm writes it, YAML, without the tag of etcd's image."""
+    return re.sub(r"^(etcd:\n  local:\n(?:    .*\n)*?)    imageTag:.*\n", r"\1", document, flags=re.MULTILINE)
 
 
 def reset_configuration(cri_socket: str, certificates_dir: str, skip_phases: Sequence[str]) -> Document:

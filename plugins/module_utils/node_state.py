@@ -23,14 +23,17 @@ ADMIN_KUBECONFIG = f"{KUBERNETES}/admin.conf"
 SUPER_ADMIN_KUBECONFIG = f"{KUBERNETES}/super-admin.conf"
 KUBELET_KUBECONFIG = f"{KUBERNETES}/kubelet.conf"
 BOOTSTRAP_KUBECONFIG = f"{KUBERNETES}/bootstrap-kubelet.conf"
-API_SERVER_MANIFEST = f"{KUBERNETES}/manifests/kube-apiserver.yaml"
-ETCD_MANIFEST = f"{KUBERNETES}/manifests/etcd.yaml"
+MANIFESTS = f"{KUBERNETES}/manifests"
+API_SERVER_MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
+ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
 ETCD_DATA = "var/lib/etcd"
 KUBELET_CERTIFICATE = "var/lib/kubelet/pki/kubelet-client-current.pem"
 # Written before kubeadm starts and removed when it has ended well: what kubeadm leaves when it is killed
 # looks in many places like a finished node (kubelet.conf is one of the first files that `init` writes).
 # It lies among the certificates because whoever runs `kubeadm reset` by hand empties that directory, and the mark goes with what it speaks of.
 UNFINISHED_MARK = f"{PKI}/quorum.kubeadm.unfinished"
+# In the order in which kubeadm renews them (phases/upgrade/staticpods.go).
+STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 MEMBER_STATES: tuple[State, ...] = ("control_plane", "worker")
 UNFINISHED_STATES: tuple[State, ...] = ("initialising", "half_joined")
 
@@ -112,6 +115,18 @@ def flag(manifest: str, name: str) -> str | None:
     """Return the value of a component's flag in its static pod manifest."""
     found = re.search(rf"^\s*-\s+[\"']?--{re.escape(name)}=([^\"'\s]*)", manifest, re.MULTILINE)
     return found.group(1) if found else None
+
+
+def image(manifest: str) -> str | None:
+    """Return the image of the first container in a static pod manifest; kubeadm writes one container alone."""
+    found = re.search(r"^\s+(?:-\s+)?image:\s*[\"']?(\S+?)[\"']?\s*$", manifest, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def read_images(root: Path) -> dict[str, str]:
+    """Return the images of kubeadm's static pods on this node, as the manifests name them, by component: kube-apiserver, etcd and the others."""
+    manifests = {name: _text(root / MANIFESTS / f"{name}.yaml") for name in STATIC_PODS}
+    return {name: found for name, manifest in manifests.items() if (found := image(manifest))}
 
 
 def kubeconfig_server(kubeconfig: str) -> str | None:

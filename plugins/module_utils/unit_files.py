@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner
 
-PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic"
+PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ReloadResult,StateChangeTimestampMonotonic,MainPID"
+# What the kernel writes behind the program of a process whose file has been replaced (proc_pid_exe(5)).
+REPLACED = " (deleted)"
 
 
 class Units(NamedTuple):
@@ -33,8 +35,17 @@ def unit_properties(text: str) -> list[dict[str, str]]:
     return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n") if block.strip()]
 
 
+def runs_replaced_program(properties: Mapping[str, str], proc: str = "/proc") -> bool:
+    """Tell whether the program of a unit's main process is another file by now: packages keep the times of their files, so those do not tell."""
+    process = properties.get("MainPID", "0")
+    try:
+        return process != "0" and os.readlink(f"{proc}/{process}/exe").endswith(REPLACED)
+    except OSError:
+        return False
+
+
 def is_stale(properties: Mapping[str, str], written: float, boot: float) -> bool:
-    """Tell whether a running unit has not taken the files in, of which the newest was written then.
+    """Tell whether a running unit has not taken the files in, of which the newest was written then, or runs an older program.
 
     ``written`` and ``boot`` are seconds since the epoch, systemd counts from boot in microseconds.
     A unit that does not run reads its files when it is started.
@@ -42,7 +53,9 @@ def is_stale(properties: Mapping[str, str], written: float, boot: float) -> bool
     if properties.get("ActiveState") != "active":
         return False
     loaded = boot + int(properties.get("StateChangeTimestampMonotonic") or 0) / 1e6
-    return written > loaded or properties.get("NeedDaemonReload") == "yes" or properties.get("ReloadResult", "success") != "success"
+    if properties.get("NeedDaemonReload") == "yes" or properties.get("ReloadResult", "success") != "success":
+        return True
+    return written > loaded or runs_replaced_program(properties)
 
 
 def is_idle(properties: Mapping[str, str]) -> bool:

@@ -26,9 +26,10 @@ options:
       - What the plan is for, which is a playbook of this collection. It decides what is checked, whether a host that does not answer ends the run,
         whether hosts get steps to take, and which words of C(-e) mean something; one that belongs to another procedure is refused.
       - V(site) builds the cluster, or brings it to what the inventory says; V(verify) tells what is wrong with it, V(drill) breaks its endpoint
-        and measures what that costs, V(reboot) reboots its machines one after the other, V(guide) is the lab's.
+        and measures what that costs, V(reboot) reboots its machines one after the other, V(upgrade) brings them to another version of Kubernetes,
+        V(guide) is the lab's.
     type: str
-    choices: [site, verify, drill, reboot, etcd_defragment, guide]
+    choices: [site, verify, drill, reboot, etcd_defragment, upgrade, guide]
     default: site
   control_planes:
     description: The hosts of the inventory that are to be control planes. When not given, the group of that name.
@@ -208,7 +209,7 @@ plan:
       description: C(router_id) and C(state_file), the file by which keepalived is told how HAProxy is.
       type: dict
     containerd:
-      description: C(source), C(sandbox_image) and C(systemd_cgroup).
+      description: C(source) and C(systemd_cgroup).
       type: dict
     kubeadm:
       description:

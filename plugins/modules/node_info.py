@@ -32,6 +32,10 @@ options:
     description: Whether to ask C(needs-restarting) whether the host wants to be rebooted. C(/run/reboot-required) is looked at in any case.
     type: bool
     default: false
+  upgrade:
+    description: Whether to tell what an upgrade has to know as well; on a control plane its API server is asked for its metrics.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -97,6 +101,10 @@ node:
     kubeadm:
       description: The C(version) of kubeadm that is installed, or None.
       type: dict
+    images:
+      description: The images of kubeadm's static pods, as the manifests on this node name them; none on others than control planes.
+      type: dict
+      sample: {etcd: "registry.k8s.io/etcd:3.7.0-0", kube-apiserver: "registry.k8s.io/kube-apiserver:v1.37.2"}
     state:
       description:
         - C(clean), C(control_plane) and C(worker) are what they say.
@@ -153,6 +161,18 @@ node:
           that have an older copy of that file.
       type: dict
       sample: {addresses: [192.0.2.10], hosts_file: [192.0.2.10], stale_copies: []}
+    upgrade:
+      description:
+        - What an upgrade has to know, None when O(upgrade=false).
+        - C(room) on the disks where it writes, C(etcd_mb) that etcd's data takes, and C(deprecated_apis) that somebody has asked this node's API
+          server for since it was started, each a list of group, version, resource and the release that removes it. C(metrics_problem) says why
+          they are not known.
+      type: dict
+      sample:
+        room: [{path: /etc/kubernetes, device: 64769, free_mb: 20480}]
+        etcd_mb: 133
+        deprecated_apis: [[flowcontrol.apiserver.k8s.io, v1beta3, flowschemas, "1.32"]]
+        metrics_problem: null
 """
 
 import os
@@ -168,11 +188,14 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils import hosts_file, 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import wait_ready
 from ansible_collections.quorum.kubeadm.plugins.module_utils.certificates import CertificateError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
+from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, local_kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import stale_copies
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, KubectlError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import actual_membership
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import read_certificates
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server, read_images
 from ansible_collections.quorum.kubeadm.plugins.module_utils.static_pods import outdated
+from ansible_collections.quorum.kubeadm.plugins.module_utils.upgrade_facts import read_upgrade_facts
 
 ROOT = Path("/")
 # A process that is just being started again has another socket by the time that processes are read.
@@ -184,6 +207,9 @@ VERSIONS = {
 }
 # /readyz is "etcd failed" for a moment whenever etcd elects a leader: no reason to call a server dead, or to plan without it. Seconds.
 MOMENT = 2.0
+
+# /metrics of a busy API server has tens of megabytes. Seconds.
+METRICS_ANSWER = 20
 
 # The owner of the endpoint's line, as the role endpoint writes it.
 ENDPOINT = "endpoint"
@@ -282,6 +308,14 @@ def resolved(name: str, ask_dns: bool, root: Path = ROOT) -> dict[str, list[str]
     }
 
 
+def metrics(root: Path = ROOT) -> str:
+    """Return what this node's API server tells of itself; raise OSError when it does not."""
+    try:
+        return local_kubectl(Deadline(METRICS_ANSWER), root)("get", "--raw", "/metrics")
+    except (KubectlError, NoControlPlane) as error:
+        raise OSError(str(error)) from None
+
+
 def node(
     containerd_candidate: bool,
     runner: Runner = run,
@@ -289,6 +323,7 @@ def node(
     resolve: str | None = None,
     ask_dns: bool = True,
     reboot_hint: bool = False,
+    upgrade: bool = False,
 ) -> dict[str, Any]:
     """Read the node."""
     membership = actual_membership(root)
@@ -301,6 +336,8 @@ def node(
         sockets = listening(root)
         server = read_api_server(root) if membership["state"] == "control_plane" else None
         problem = wait_ready(root, server, MOMENT) if server else None
+        serves = server is not None and problem is None
+        facts = read_upgrade_facts(root, (lambda: metrics(root)) if serves else None) if upgrade else None
     if addresses.result().rc != 0:
         raise NotEnough(f"`ip -json address` failed: {addresses.result().stderr.strip()}. Install iproute2 (Debian, Ubuntu) or iproute (EL)")
     interfaces = machine.parse_addresses(addresses.result().stdout)
@@ -320,13 +357,15 @@ def node(
         "containerd": {"version": versions["containerd"].result(), "candidate": offered.result() if offered else None},
         "kubelet": {"version": versions["kubelet"].result()},
         "kubeadm": {"version": versions["kubeadm"].result()},
+        "images": read_images(root),
         **membership,
         "certificates": read_certificates(root),
         "outdated_components": outdated(root),
-        "api_ready": server is not None and problem is None,
+        "api_ready": serves,
         "api_problem": problem,
         "reboot_required": reboot.result(),
         "resolved": meant.result() if meant else None,
+        "upgrade": facts,
     }
 
 
@@ -338,16 +377,15 @@ def main() -> None:
             "resolve": {"type": "str"},
             "ask_dns": {"type": "bool", "default": True},
             "reboot_hint": {"type": "bool", "default": False},
+            "upgrade": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     if os.geteuid() != 0:
         module.fail_json(msg="node_info reads keys and the sockets of other processes, which are root's: write `become: true` on the play")
     try:
-        asked = module.params
-        read_node = node(
-            asked["containerd_candidate"], resolve=asked["resolve"], ask_dns=asked["ask_dns"], reboot_hint=asked["reboot_hint"]
-        )
+        asked = {name: module.params[name] for name in ("containerd_candidate", "resolve", "ask_dns", "reboot_hint", "upgrade")}
+        read_node = node(**asked)
         module.exit_json(changed=False, node=read_node)
     except (CertificateError, NotEnough) as error:
         module.fail_json(msg=str(error))

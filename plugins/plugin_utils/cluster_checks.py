@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import calico_manifest, cluster_bundle, kubeadm_patches
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import calico_manifest, cluster_bundle, kubeadm_patches, upgrade
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import (
@@ -22,7 +22,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     Situation,
 )
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, Documents, scalar
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import (
@@ -32,6 +32,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import (
     SITE,
     SWITCHED_WORDS,
     TAKEOVER,
+    UPGRADE,
     YES,
     Aspect,
     refused_words,
@@ -51,6 +52,14 @@ PROXY = "haproxy"
 
 # kubeadm's defaults for the part of the pod network that a node gets.
 NODE_PREFIX = {4: 24, 6: 64}
+# The first release of Calico that is tested with a minor of Kubernetes (docs.tigera.io, system requirements of each release).
+OLDEST_CALICO = {35: (3, 30), 36: (3, 32), 37: (3, 33)}
+# What kubeadm-config may hold of earlier versions: the first minor that refuses it, the text, what it is, and what to do (CHANGELOG-1.36 and 1.37).
+REMOVED_SETTINGS = (
+    (36, "ControlPlaneKubeletLocalMode", "the feature gate ControlPlaneKubeletLocalMode", "take it out by `kubectl -n kube-system edit cm kubeadm-config`"),
+    (37, "kubeadm.k8s.io/v1beta3", "the API version v1beta3", "write it anew in v1beta4 by `kubeadm config migrate` of Kubernetes 1.36"),
+    (37, "name: experimental-", "a flag of etcd that begins with experimental-", "take it out of cluster_kubeadm_config, and run the playbook reconfigure"),
+)
 OLDEST_CONTAINERD = {36: (2, 0, 0), 37: (2, 0, 0)}
 
 # By which inputs a user sets the timings of the model, by the fields of Timings.
@@ -350,11 +359,12 @@ def check_containerd(situation: Situation) -> Iterator[Problem]:
     inputs, oldest = situation.inputs, OLDEST_CONTAINERD.get(situation.kubernetes_minor)
     distribution = situation.containerd_source == "distribution"
     if situation.containerd_source == "bundle":
-        version = cluster_bundle.containerd_version(inputs.bundle_path) if inputs.bundle_path else None
+        bundle = situation.bundle_path(situation.version)
+        version = cluster_bundle.containerd_version(bundle) if bundle else None
         if version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
             yield Problem(
                 "cluster_bundle_path",
-                f"{inputs.bundle_path} has containerd {version}, and Kubernetes {inputs.kubernetes_version} requires {oldest[0]}.{oldest[1]} or later",
+                f"{bundle} has containerd {version}, and Kubernetes {situation.version} requires {oldest[0]}.{oldest[1]} or later",
                 "make the bundle with a later one, or set cluster_allow_old_containerd to true",
             )
         return
@@ -367,7 +377,7 @@ def check_containerd(situation: Situation) -> Iterator[Problem]:
             elif version and oldest and (release(version) or ()) < oldest and not inputs.allow_old_containerd:
                 yield Problem(
                     host.host,
-                    f"containerd {version} does not support Kubernetes {inputs.kubernetes_version}, which requires {oldest[0]}.{oldest[1]} or later",
+                    f"containerd {version} does not support Kubernetes {situation.version}, which requires {oldest[0]}.{oldest[1]} or later",
                     "set cluster_containerd_version to a later one, cluster_containerd_source to repository or bundle, or cluster_allow_old_containerd to true",
                 )
 
@@ -380,19 +390,24 @@ def check_bundle(situation: Situation) -> Iterator[Problem]:
         source = "cluster_install_source" if inputs.install_source == "bundle" else "cluster_containerd_source"
         yield Problem("cluster_bundle_path", f"is not set, and {source} is bundle", "write the bundle's directory on the controller")
         return
-    new = [
-        host for host in situation.nodes if host.in_run and (situation.course.steps[host.host] != "none" or not _has_kubelet(host, inputs.kubernetes_version))
-    ]
-    found = cluster_bundle.faults(
-        inputs.bundle_path,
-        inputs.kubernetes_version,
-        kubernetes=inputs.install_source == "bundle",
-        containerd=situation.containerd_source == "bundle",
+    hosts = [host for host in situation.nodes if host.in_run]
+    for version in dict.fromkeys([situation.version_of(host) for host in hosts] or [situation.version]):
         # Nodes that have everything are given nothing, and what they are given is verified there again.
-        contents=bool(new),
-    )
-    for fault in found:
-        yield Problem("cluster_bundle_path", f"{inputs.bundle_path}: {fault}", "make or copy the bundle again")
+        new = [
+            host
+            for host in hosts
+            if situation.version_of(host) == version and (situation.course.steps[host.host] != "none" or not _has_kubelet(host, version))
+        ]
+        bundle = situation.bundle_path(version)
+        found = cluster_bundle.faults(
+            bundle,
+            version,
+            kubernetes=inputs.install_source == "bundle",
+            containerd=situation.containerd_source == "bundle",
+            contents=bool(new),
+        )
+        for fault in found:
+            yield Problem("cluster_bundle_path", f"{bundle}: {fault}", "make or copy it again, or write {version} in the path where there is one for each")
 
 
 def _has_kubelet(host: Host, version: str) -> bool:
@@ -546,11 +561,12 @@ def check_version(situation: Situation) -> Iterator[Problem]:
     living, inputs = situation.request.cluster, situation.inputs
     if living is None or not living["reachable"] or situation.course.initialise or "cluster_kubernetes_version" in situation.refused_inputs:
         return
-    if inputs.kubernetes_version != living["version"]:
+    # While an upgrade is under way, those who join get what the others have.
+    if inputs.kubernetes_version != living["version"] and not situation.upgrade_under_way:
         yield Problem(
             "cluster_kubernetes_version",
             f"is {inputs.kubernetes_version}, but the cluster has {living['version'] or 'none'}",
-            "write the cluster's value, or run `ansible-playbook quorum.kubeadm.upgrade`, which upgrades the cluster",
+            f"write the cluster's value, or run `ansible-playbook {UPGRADE.playbook}`, which upgrades the cluster",
         )
 
 
@@ -671,6 +687,117 @@ def _networks(texts: Iterable[str]) -> str:
     return ", ".join(str(ipaddress.ip_network(text)) for text in texts)
 
 
+# What stands in the way of an upgrade. All of it is asked again for each version of the path, and of a run that goes on with one that was killed.
+
+
+def check_upgrade_path(situation: Situation) -> Iterator[Problem]:
+    if situation.configured_version and not situation.refused_inputs & {"cluster_kubernetes_version", "cluster_upgrade_path"}:
+        there = upgrade.control_plane_version(situation.versions, situation.configured_version)
+        yield from upgrade.path_problems(there, situation.inputs.kubernetes_version, situation.inputs.upgrade_path)
+
+
+def check_upgrade_hosts(situation: Situation) -> Iterator[Problem]:
+    living, following = situation.request.cluster, situation.upgrade
+    if living is None or following is None:
+        return
+    unfinished = [host.host for host in situation.nodes if host.state in UNFINISHED_STATES]
+    if unfinished:
+        yield Problem(listed(unfinished), "has an unfinished kubeadm", f"run `ansible-playbook {SITE.playbook}` first, which ends it")
+    known = {host.name for host in situation.nodes}
+    strangers = [node["name"] for node in living["nodes"] if node["control_plane"] and node["name"] not in known]
+    if strangers:
+        yield Problem(listed(strangers), "is a control plane of the cluster, and not in the inventory", "add it there, or remove it from the cluster")
+    left_out = [host.host for host in situation.control_planes if host.host in following["nodes"] and not host.in_run]
+    if left_out:
+        yield Problem(listed(left_out), "would keep the old version, since this run excludes it", "run without --limit")
+
+
+def check_upgrade_health(situation: Situation) -> Iterator[Problem]:
+    """Others than nodes at which an earlier run stopped: those are the next to be worked on."""
+    living, following = situation.request.cluster, situation.upgrade
+    if living is None or following is None or not following["nodes"]:
+        return
+    excused = [situation.hosts[host].name for host in situation.left_in_maintenance]
+    for host in situation.control_planes:
+        if host.state == "control_plane" and host.found and not host.found["api_ready"] and host.name not in excused:
+            problem = host.found["api_problem"] or "no reason given"
+            yield Problem(host.host, f"its API server is not ready ({problem})", "repair it: see `journalctl -u kubelet` and /var/log/pods there")
+    if living["etcd_problem"]:
+        yield Problem("etcd", f"does not answer: {living['etcd_problem']}", "repair it: see /var/log/pods on the control planes")
+    sick = [member["name"] or member["id"] for member in living["etcd_members"] if not member["healthy"] and member["name"] not in excused]
+    learners = [member["name"] or member["id"] for member in living["etcd_members"] if member["learner"]]
+    if sick:
+        yield Problem(f"etcd member {listed(sick)}", "is not healthy", "repair it, or replace its machine: without it, no other may stop")
+    if learners:
+        yield Problem(f"etcd member {listed(learners)}", "is a learner, which has no vote", "wait until it is promoted, or remove it")
+
+
+def check_upgrade_etcd(situation: Situation) -> Iterator[Problem]:
+    following = situation.upgrade
+    if following:
+        tags = {one.host: one.components[upgrade.ETCD] for one in situation.versions if upgrade.ETCD in one.components}
+        yield from upgrade.etcd_problems(tags, [following["version"], *following["further"]])
+
+
+def check_upgrade_settings(situation: Situation) -> Iterator[Problem]:
+    living, following = situation.request.cluster, situation.upgrade
+    text = living["documents"]["cluster"] or "" if living and following else ""
+    target = upgrade.minor(following["version"]) if following else 0
+    for first, phrase, subject, write in REMOVED_SETTINGS:
+        if target >= first and phrase in text:
+            yield Problem(f"kubeadm-config in kube-system: {subject}", f"Kubernetes 1.{first} no longer has it", write)
+
+
+def check_upgrade_apis(situation: Situation) -> Iterator[Problem]:
+    """The metric counts from the start of an API server, and does not say who asked; only an audit log would."""
+    following = situation.upgrade
+    if following is None or not following["nodes"]:
+        return
+    used: dict[str, list[str]] = {}
+    for host in situation.control_planes:
+        facts = host.found["upgrade"] if host.found else None
+        if facts and facts["metrics_problem"]:
+            yield Problem(host.host, f"does not tell which deprecated APIs are in use ({facts['metrics_problem']})", "repair its API server, and run again")
+        for group, version, resource, removed in facts["deprecated_apis"] if facts else ():
+            if (release(f"{removed}.0") or ()) <= (1, upgrade.minor(following["version"]), 0):
+                used.setdefault(f"{resource} of {group or 'core'}/{version} (removed in {removed})", []).append(host.host)
+    for api, hosts in used.items():
+        yield Problem(
+            listed(hosts),
+            f"somebody uses {api}, which Kubernetes {following['version']} does not have",
+            "find who asks for it (an audit log tells), move them to a later API, and restart that API server, which counts since its start",
+        )
+
+
+def check_upgrade_calico(situation: Situation) -> Iterator[Problem]:
+    living, following = situation.request.cluster, situation.upgrade
+    there = release(calico_manifest.node_release(living["addons"].get("calico-node", ""))) if living and following and following["nodes"] else None
+    oldest = OLDEST_CALICO.get(upgrade.minor(following["version"])) if following else None
+    if there and oldest and there[:2] < oldest and following:
+        yield Problem(
+            "cluster_calico_version",
+            f"the cluster has Calico {'.'.join(map(str, there))}, which is not tested with Kubernetes {following['version']}",
+            f"raise it to {oldest[0]}.{oldest[1]} first, by `ansible-playbook {SITE.playbook}`",
+        )
+
+
+def check_upgrade_room(situation: Situation) -> Iterator[Problem]:
+    following = situation.upgrade
+    for host in situation.nodes:
+        facts = host.found["upgrade"] if host.found and following and host.host in following["nodes"] else None
+        needed: dict[int, int] = {}
+        for place in facts["room"] if facts else ():
+            needed[place["device"]] = needed.get(place["device"], 0) + upgrade.room_mb(place["path"], host.control_plane, facts["etcd_mb"] if facts else 0)
+        for device, megabytes in needed.items():
+            places = [place for place in facts["room"] if place["device"] == device] if facts else []
+            if places[0]["free_mb"] < megabytes:
+                yield Problem(
+                    host.host,
+                    f"{listed(place['path'] for place in places)} has {places[0]['free_mb']} MB left, and the upgrade takes up to {megabytes} MB",
+                    "make room there",
+                )
+
+
 # In the order of a message that has several.
 CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("description", check_groups),
@@ -705,6 +832,14 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("walking", check_words),
     ("walking", check_lease),
     ("walking", check_nodes_serve),
+    ("upgrading", check_upgrade_path),
+    ("upgrading", check_upgrade_hosts),
+    ("upgrading", check_upgrade_health),
+    ("upgrading", check_upgrade_etcd),
+    ("upgrading", check_upgrade_settings),
+    ("upgrading", check_upgrade_apis),
+    ("upgrading", check_upgrade_calico),
+    ("upgrading", check_upgrade_room),
 )
 
 
@@ -725,6 +860,11 @@ def warnings_of(situation: Situation) -> list[str]:
         warnings.append(f"There are {count} hosts in {situation.etcd.group}, which tolerate no more failures than {count - 1}; an odd number is better.")
     if situation.inputs.allow_old_containerd and situation.kubernetes_minor in OLDEST_CONTAINERD:
         warnings.append("cluster_allow_old_containerd is set: upstream supports this Kubernetes with containerd 2.0 and later only.")
+    if situation.upgrade_under_way and situation.request.procedure is SITE:
+        warnings.append(
+            f"An upgrade to {situation.configured_version} is under way, and not every node has it: `ansible-playbook {UPGRADE.playbook}` ends it. "
+            "Nodes that join until then get the version that the control plane has, the others are left as they are."
+        )
     for host in situation.control_planes:
         if host.state == "control_plane" and host.found and not host.found["api_ready"]:
             warnings.append(f"{host.host}: its API server is not ready ({host.found['api_problem'] or 'no reason given'}).")

@@ -146,6 +146,11 @@ def _kubernetes_version(value: str) -> Iterator[Fault]:
         yield f"Kubernetes {value} is not supported", f"write a version of {known}"
 
 
+def _kubernetes_versions(value: list[str]) -> Iterator[Fault]:
+    for version in value:
+        yield from _kubernetes_version(version)
+
+
 def _containerd_version(value: str) -> Iterator[Fault]:
     if release(value) is None:
         yield f"{value!r} is not an exact containerd version", "write major.minor.patch, such as 2.3.7"
@@ -358,6 +363,12 @@ class ClusterInputs:
 
     name: str = option("kubernetes", "Name of the cluster in kubeconfigs.", check=_word)
     kubernetes_version: str = option(DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version)
+    upgrade_path: list[str] = option(
+        [],
+        "The versions that an upgrade brings the cluster to one after the other, `cluster_kubernetes_version` as the last: for more than one minor version, "
+        "of which none can be skipped.",
+        check=_kubernetes_versions,
+    )
     pod_subnets: list[str] = option(
         ["10.244.0.0/16"],
         "Network of the pods; a second one of the other family makes the cluster dual-stack.",
@@ -376,7 +387,12 @@ class ClusterInputs:
         "Where kubelet, kubeadm and kubectl come from: `packages`, upstream's repository or a mirror of it; `bundle`, a directory on the controller.",
         choices=("packages", "bundle"),
     )
-    bundle_path: str = option("", "Directory of the bundle on the controller.", check=_controller_path, convert=_expanded)
+    bundle_path: str = option(
+        "",
+        "Directory of the bundle on the controller; `{version}` in it stands for the version of Kubernetes, for which upgrades take a bundle each.",
+        check=_controller_path,
+        convert=_expanded,
+    )
     repository_url: str = option(
         "https://pkgs.k8s.io/core:/stable:/v{minor}",
         "Upstream's repository or a mirror of it, without the `deb` or `rpm` at its end; `{minor}` stands for the version's first two numbers.",

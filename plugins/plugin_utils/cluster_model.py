@@ -10,19 +10,23 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any, Literal, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import ENDPOINT_TYPES, EndpointType, Groups
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import ETCD_TOPOLOGIES, EtcdTopology
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import upgrade
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedure_run import Run, Verdict, this_run
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, TAKEOVER, YES, Procedure
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, TAKEOVER, UPGRADE, YES, Procedure
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, walking_order
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, Cluster, ProcedureLease
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import Certificate, has_expired
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES, Membership, State, url_host
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import On, Port
+from ansible_collections.quorum.kubeadm.plugins.module_utils.upgrade_facts import UpgradeFacts
 
 Step = Literal["none", "init", "join", "rejoin"]
 
@@ -69,10 +73,12 @@ class Node(Membership):
     kubelet: Kubelet
     certificates: list[Certificate]
     outdated_components: list[str]
+    images: dict[str, str]
     api_ready: bool
     api_problem: str | None
     reboot_required: bool
     resolved: Resolved | None
+    upgrade: UpgradeFacts | None
 
 
 @dataclass(frozen=True)
@@ -401,7 +407,74 @@ class Situation:
 
     @property
     def kubernetes_minor(self) -> int:
-        return int(self.inputs.kubernetes_version.split(".")[1])
+        return upgrade.minor(self.version)
+
+    @property
+    def configured_version(self) -> str | None:
+        """The version in kubeadm-config, which the cluster is to have."""
+        living = self.request.cluster
+        return living["version"] if living is not None and living["reachable"] and not self.course.initialise else None
+
+    @cached_property
+    def versions(self) -> list[upgrade.NodeVersions]:
+        """What each member of the cluster has, by itself and as the cluster knows it."""
+        living = self.request.cluster
+        running = {node["name"]: node["version"] for node in living["nodes"]} if living else {}
+        return [
+            upgrade.NodeVersions(
+                host=host.host,
+                control_plane=host.control_plane,
+                kubelet=host.found["kubelet"]["version"] if host.found else None,
+                running=running.get(host.name),
+                components={name: image.rpartition(":")[2].removeprefix("v") for name, image in host.found["images"].items()} if host.found else {},
+            )
+            for host in self.nodes
+            if host.state in MEMBER_STATES or (host.found is None and host.name in running)
+        ]
+
+    @cached_property
+    def upgrade(self) -> upgrade.Upgrade | None:
+        """What an upgrade has to do next; None for other procedures."""
+        if self.request.procedure is not UPGRADE or self.configured_version is None:
+            return None
+        order = [*self.order["control_planes"], *self.order["workers"]]
+        walked = sorted(self.versions, key=lambda versions: order.index(versions.host))
+        return upgrade.next_upgrade(walked, self.configured_version, self.inputs.kubernetes_version, self.inputs.upgrade_path, self._etcd_tag)
+
+    @property
+    def _etcd_tag(self) -> str | None:
+        """The tag of etcd's image that the user has written."""
+        etcd = self.inputs.kubeadm_config.get("etcd") or {}
+        return (etcd.get("local") or {}).get("imageTag")
+
+    @property
+    def order(self) -> Order:
+        """The nodes in the order in which a procedure visits them."""
+        groups = self.request.groups
+        return walking_order(groups.control_planes, groups.workers, self.etcd_leader, self.active_router, self.left_in_maintenance)
+
+    @property
+    def upgrade_under_way(self) -> bool:
+        """Whether an upgrade has begun, and not every node is done."""
+        return self.configured_version is not None and upgrade.is_mixed(self.versions, self.configured_version)
+
+    @property
+    def version(self) -> str:
+        """The version of Kubernetes that this run is about."""
+        following = self.upgrade
+        return following["version"] if following else self.inputs.kubernetes_version
+
+    def version_of(self, host: Host) -> str:
+        """The version of Kubernetes that a node is to have after this run: while an upgrade is under way, others than it leave members as they are."""
+        if self.configured_version is None or self.upgrade is not None or not self.upgrade_under_way:
+            return self.version
+        if host.state in MEMBER_STATES:
+            return (host.found["kubelet"]["version"] if host.found else None) or self.version
+        return upgrade.joining_version(host.control_plane, self.versions, self.configured_version)
+
+    def bundle_path(self, version: str) -> str:
+        """Where the bundle of a version is."""
+        return self.inputs.bundle_path.replace("{version}", version)
 
     @property
     def containerd_source(self) -> str:
@@ -419,7 +492,7 @@ class Situation:
     @property
     def calico_manifest(self) -> str:
         """Calico's manifest: the user's, else the bundle's; empty is upstream's of the release."""
-        bundled = os.path.join(self.inputs.bundle_path, "manifests", "calico.yaml")
+        bundled = os.path.join(self.bundle_path(self.version), "manifests", "calico.yaml")
         return self.inputs.calico_manifest or (bundled if self.uses_bundle and os.path.isfile(bundled) else "")
 
     def joining_as(self, control_plane: bool) -> list[str]:

@@ -25,7 +25,8 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import pri
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_documents import Document
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import ETCD_DEFRAGMENT, Procedure
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.kubeadm_patches import Patch
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, walking_order
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.upgrade import Upgrade, minor
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports, state_file
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import revocable
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, url_host
@@ -63,6 +64,9 @@ class PlannedNode(TypedDict):
     address: str
     interface: str
     control_plane: bool
+    version: str
+    bundle_path: str
+    sandbox_image: str
     step: Step
     reset: bool
     endpoint_address: str
@@ -73,6 +77,7 @@ class PlannedNode(TypedDict):
     patches: list[Patch]
     init_configuration: Document
     join_configuration: Document
+    upgrade_configuration: Document
 
 
 class HostsEntry(TypedDict):
@@ -123,7 +128,6 @@ class ContainerRuntime(TypedDict):
     """Where containerd comes from, and its configuration as far as it follows from other inputs."""
 
     source: str
-    sandbox_image: str
     systemd_cgroup: bool
 
 
@@ -188,6 +192,7 @@ class Plan(TypedDict):
     kubeadm: Kubeadm
     fetch_kubeconfig_server: str
     calico_manifest: str
+    upgrade: Upgrade | None
     warnings: list[str]
     summary: list[str]
 
@@ -217,12 +222,16 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
     serves = host is primary or host.state == "control_plane"
     view = View(situation.inputs.endpoint_address, str(host.address or ""), str(primary.address), serves, host.control_plane)
     endpoint_address = situation.endpoint_type.resolves_to(view)
+    version = situation.version_of(host)
     return PlannedNode(
         inputs=without_secrets(host.inputs),
         name=host.name,
         address=str(host.address or ""),
         interface=host.interface,
         control_plane=host.control_plane,
+        version=version,
+        bundle_path=situation.bundle_path(version),
+        sandbox_image=f"{situation.inputs.image_repository}/pause:{PAUSE_TAGS.get(minor(version), PAUSE_TAGS[max(PAUSE_TAGS)])}",
         step=situation.course.steps[host.host],
         reset=host.host in situation.course.reset,
         endpoint_address=endpoint_address,
@@ -236,16 +245,12 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
         patches=patches,
         init_configuration=kubeadm_documents.init_configuration(host, situation, bool(patches)),
         join_configuration=kubeadm_documents.join_configuration(host, situation, bool(patches)),
+        upgrade_configuration=kubeadm_documents.upgrade_configuration(host, situation, bool(patches)),
     )
 
 
-def _order(situation: Situation) -> Order:
-    groups = situation.request.groups
-    return walking_order(groups.control_planes, groups.workers, situation.etcd_leader, situation.active_router)
-
-
 def _visit(host: Host, situation: Situation) -> PlannedVisit:
-    walk = _order(situation)["control_planes"]
+    walk = situation.order["control_planes"]
     others = [other for other in walk if other != host.host]
     ready = [other for other in others for found in [situation.hosts[other].found] if found and found["api_ready"]]
     mover = situation.endpoint_type.floating and host in situation.proxies
@@ -259,7 +264,11 @@ def _visit(host: Host, situation: Situation) -> PlannedVisit:
 
 
 # What a procedure has to do on which hosts, where that is known from the look alone.
-TODO: dict[str, Callable[[Situation], list[str]]] = {"reboot": reboot.todo, "etcd_defragment": etcd_upkeep.todo}
+TODO: dict[str, Callable[[Situation], list[str]]] = {
+    "reboot": reboot.todo,
+    "etcd_defragment": etcd_upkeep.todo,
+    "upgrade": lambda situation: list(situation.upgrade["nodes"]) if situation.upgrade else [],
+}
 
 
 def _todo(situation: Situation) -> list[str]:
@@ -378,7 +387,11 @@ def _verb(hosts: Sequence[str], one: str, several: str) -> str:
 
 def _summary(situation: Situation) -> list[str]:
     """The plan as it is printed: one line for each thing that hosts do, and one alone where they do nothing."""
-    inputs, course = situation.inputs, situation.course
+    inputs, course, following = situation.inputs, situation.course, situation.upgrade
+    if following and following["nodes"]:
+        further = f", and then to {', '.join(following['further'])}" if following["further"] else ""
+        begun = "goes on with the upgrade of" if situation.upgrade_under_way else "upgrades"
+        return [f"Plan: {begun} the cluster {inputs.name} from Kubernetes {situation.configured_version} to {following['version']}{further}."]
     if not situation.request.procedure.gives_steps:
         return []
     cluster = f"the cluster {inputs.name} (Kubernetes {inputs.kubernetes_version})"
@@ -438,11 +451,11 @@ def make_plan(request: Request) -> Plan:
         joining_workers=situation.joining_as(control_plane=False),
         present=[host.name for host in situation.nodes if host.in_run and host.state in MEMBER_STATES],
         awaited=[host.name for host in situation.nodes if host.in_run],
-        order=_order(situation),
+        order=situation.order,
         visits={host.host: _visit(host, situation) for host in situation.nodes},
         todo=_todo(situation),
         notes=_notes(situation),
-        drains=request.procedure.drains,
+        drains=request.procedure.drains and (situation.upgrade is None or any(visit["drain"] for visit in situation.upgrade["nodes"].values())),
         lease=PlannedLease(run=request.own_run.name, takes_over=(situation.lease or {"run": ""})["run"]),
         words=dict(request.words),
         revoke=_has_to_revoke(situation),
@@ -458,7 +471,6 @@ def make_plan(request: Request) -> Plan:
         ),
         containerd=ContainerRuntime(
             source=situation.containerd_source,
-            sandbox_image=f"{inputs.image_repository}/pause:{PAUSE_TAGS[situation.kubernetes_minor]}",
             systemd_cgroup=inputs.cgroup_driver == "systemd",
         ),
         kubeadm=Kubeadm(
@@ -468,6 +480,7 @@ def make_plan(request: Request) -> Plan:
         ),
         fetch_kubeconfig_server="" if situation.endpoint_type.from_outside else f"{url_host(str(primary.address))}:{ports.API_SERVER}",
         calico_manifest=situation.calico_manifest,
+        upgrade=situation.upgrade,
         warnings=warnings_of(situation),
         summary=_summary(situation),
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, read_inputs
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import REBOOT
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import REBOOT, UPGRADE
 
 # The inputs that count here.
 NAMES = tuple(f"{PREFIX}{name}" for name in ("endpoint_name", "endpoint_address", "containerd_source"))
@@ -27,4 +27,5 @@ def questions(variables: Mapping[str, Any], procedure: str) -> dict[str, Any]:
         # Whoever writes the address has no need for the name in DNS.
         "ask_dns": not inputs.endpoint_address,
         "reboot_hint": procedure == REBOOT.name,
+        "upgrade": procedure == UPGRADE.name,
     }

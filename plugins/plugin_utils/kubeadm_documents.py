@@ -98,6 +98,14 @@ def _local_endpoint(host: Host) -> Document:
     return {"localAPIEndpoint": {"advertiseAddress": str(host.address or ""), "bindPort": ports.API_SERVER}}
 
 
+def upgrade_configuration(host: Host, situation: Situation, patched: bool) -> Document:
+    """What `kubeadm upgrade` is told on a host: the fields that its two commands share, and timeouts."""
+    joined = _configuration(host, situation, patched, {})
+    registration = joined["nodeRegistration"]
+    shared = {name: registration[name] for name in ("ignorePreflightErrors", "imagePullPolicy", "imagePullSerial") if name in registration}
+    return {**shared, **{name: joined[name] for name in ("patches", "timeouts") if name in joined}}
+
+
 def init_configuration(host: Host, situation: Situation, patched: bool) -> Document:
     """What makes a host the first control plane, or has kubeadm write a node's files anew; `patched` says whether kubeadm finds patches on it."""
     return _configuration(host, situation, patched, _local_endpoint(host))

@@ -15,11 +15,11 @@ from typing import Literal
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem
 
-Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged", "walking"]
+Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged", "walking", "upgrading"]
 """What a check is about: whether the inventory describes a cluster that can be; whether every host of the run answers; whether machines can become
 nodes; whether the hosts belong to one cluster; whether the inventory's cluster can be made of what is there; whether an API server of a cluster that is
-there is ready; whether there is one; whether what can never change of it is as it was; and whether its
-nodes can be worked on one after the other."""
+there is ready; whether there is one; whether what can never change of it is as it was; whether its
+nodes can be worked on one after the other; and whether nothing stands in the way of its next version."""
 
 # The variable by which a playbook tells look.yml its procedure.
 CHOSEN_BY = "procedure"
@@ -97,9 +97,17 @@ ETCD_DEFRAGMENT = Procedure(
     walks=True,
     words=(TAKEOVER, "etcd_defragment_above"),
 )
+UPGRADE = Procedure(
+    name="upgrade",
+    playbook="quorum.kubeadm.upgrade",
+    aspects=WALKS | {"machines", "upgrading"},
+    walks=True,
+    drains=True,
+    words=(TAKEOVER,),
+)
 GUIDE = Procedure(name="guide", playbook="lab/guide.yml", aspects=DRILL.aspects)
 
-PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, ETCD_DEFRAGMENT, GUIDE)}
+PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, ETCD_DEFRAGMENT, UPGRADE, GUIDE)}
 
 
 def _owners(word: str) -> list[Procedure]:

@@ -25,12 +25,17 @@ class Visits(Order):
     at_once: int
 
 
-def walking_order(control_planes: Sequence[str], workers: Sequence[str], leader: str | None, router: str | None) -> Order:
-    """All nodes in the order of the inventory, but etcd's leader second to last and the active router last.
+def walking_order(
+    control_planes: Sequence[str], workers: Sequence[str], leader: str | None, router: str | None, stopped_at: Collection[str] = ()
+) -> Order:
+    """All nodes in the order of the inventory, but those first at which an earlier run stopped, etcd's leader second to last and the active router last.
 
     Each time one of these is visited, leadership or address moves, and whoever visits it too early does so again on the node to which it moved.
     """
-    return Order(control_planes=sorted(control_planes, key=lambda host: (host == router, host == leader)), workers=list(workers))
+    return Order(
+        control_planes=sorted(control_planes, key=lambda host: (host not in stopped_at, host == router, host == leader)),
+        workers=sorted(workers, key=lambda host: host not in stopped_at),
+    )
 
 
 def at_once(limit: int | str, workers: int) -> int:

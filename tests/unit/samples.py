@@ -28,6 +28,7 @@ def clean_machine(host: str, address: str, **differs: Any) -> dict[str, Any]:
         "kubeadm": {"version": None},
         "certificates": [],
         "outdated_components": [],
+        "images": {},
         "state": "clean",
         "ca_hash": None,
         "ca_certificate": None,
@@ -37,6 +38,7 @@ def clean_machine(host: str, address: str, **differs: Any) -> dict[str, Any]:
         "api_problem": None,
         "reboot_required": False,
         "resolved": None,
+        "upgrade": None,
         **differs,
     }
 

@@ -171,4 +171,4 @@ def test_the_examples_of_the_operations_are_accepted(block: dict[str, Any]) -> N
 
 
 def test_the_operations_have_examples() -> None:
-    assert len(SHOWN) == 2
+    assert len(SHOWN) == 4

@@ -46,9 +46,9 @@ def test_inputs_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
         "cluster_containerd_source": "distribution",
         "cluster_name": "{{ not_defined }}",
     }
-    assert ask(monkeypatch, variables) == {"containerd_candidate": True, "resolve": "api.lab.test", "ask_dns": True, "reboot_hint": False}
+    assert ask(monkeypatch, variables) == {"containerd_candidate": True, "resolve": "api.lab.test", "ask_dns": True, "reboot_hint": False, "upgrade": False}
 
 
 def test_what_cannot_be_resolved_is_left_to_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {"cluster_endpoint_name": "api.{{ not_defined }}", "cluster_endpoint_address": "198.18.64.10"}
-    assert ask(monkeypatch, variables) == {"containerd_candidate": False, "resolve": None, "ask_dns": False, "reboot_hint": False}
+    assert ask(monkeypatch, variables) == {"containerd_candidate": False, "resolve": None, "ask_dns": False, "reboot_hint": False, "upgrade": False}

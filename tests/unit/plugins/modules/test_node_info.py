@@ -128,6 +128,8 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         "api_problem": None,
         "reboot_required": False,
         "resolved": None,
+        "images": {"etcd": "registry.k8s.io/etcd:3.7.0-0", "kube-apiserver": "registry.k8s.io/kube-apiserver:v1.37.2"},
+        "upgrade": None,
     }
 
 

@@ -85,6 +85,7 @@ CLUSTER: dict[str, Any] = {
     "name": "kubernetes",
     "version": "1.37.2",
     "dns_domain": "cluster.local",
+    "etcd_problem": None,
     "pod_subnets": ["10.244.0.0/16"],
     "service_subnets": ["10.96.0.0/12"],
     "documents": {
@@ -93,14 +94,55 @@ CLUSTER: dict[str, Any] = {
         "kube_proxy": "mode: iptables\n",
     },
     "addons": {"calico-node": "quay.io/calico/node:v3.33.0"},
-    "nodes": [{"name": host, "addresses": [ADDRESSES[host]], "ready": True, "annotations": {}} for host in SIX],
+    "nodes": [
+        {
+            "name": host,
+            "addresses": [ADDRESSES[host]],
+            "version": "1.37.2",
+            "ready": True,
+            "control_plane": host in CONTROL_PLANES,
+            "annotations": {},
+        }
+        for host in SIX
+    ],
     "etcd_members": [
-        {"name": host, "peer_urls": [f"https://{ADDRESSES[host]}:2380"], "healthy": True, "db_size": 3624960, "db_in_use": 1634304} for host in CONTROL_PLANES
+        {
+            "name": host,
+            "peer_urls": [f"https://{ADDRESSES[host]}:2380"],
+            "healthy": True,
+            "learner": False,
+            "db_size": 3624960,
+            "db_in_use": 1634304,
+        }
+        for host in CONTROL_PLANES
     ],
     "lease": None,
     "bootstrap_tokens": [],
     "certificates_uploaded": False,
 }
+def images(version: str, etcd: str = "3.6.14-0") -> dict[str, str]:
+    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    return {"etcd": f"registry.k8s.io/etcd:{etcd}", **{name: f"registry.k8s.io/{name}:v{version}" for name in names}}
+
+
+# What an upgrade asks of each node beside: there is room, and nobody uses what goes away.
+ROOM = [{"path": path, "device": 1, "free_mb": 9000} for path in ("/usr/bin", "/etc/kubernetes", "/var/lib/containerd", "/var/lib/etcd")]
+FACTS: dict[str, Any] = {"room": ROOM, "etcd_mb": 100, "deprecated_apis": [], "metrics_problem": None}
+
+
+def at(version: str, **others: str) -> dict[str, Any]:
+    """A complete cluster of one version, but for hosts that have another one."""
+    versions = {host: others.get(host, version) for host in SIX}
+    found = {
+        host: (control_plane if host in CONTROL_PLANES else worker)(
+            host, kubelet={"version": has}, images=images(has) if host in CONTROL_PLANES else {}, upgrade=FACTS, containerd={"version": "2.3.7", "candidate": None}
+        )
+        for host, has in versions.items()
+    }
+    nodes = [{**node, "version": versions[node["name"]]} for node in CLUSTER["nodes"]]
+    return copy.deepcopy({"found": found, "cluster": {**CLUSTER, "version": version, "nodes": nodes}})
+
+
 MIRRORS, MIRROR = "cluster_containerd_registry_mirrors", {"url": "https://mirror.example.org"}
 TOKEN = {"id": "abcdef", "description": "", "expires": None, "ours": False}
 
@@ -264,6 +306,9 @@ def test_a_new_cluster() -> None:
         "address": "198.18.64.12",
         "interface": "eth0",
         "control_plane": True,
+        "version": "1.37.2",
+        "bundle_path": "",
+        "sandbox_image": "registry.k8s.io/pause:3.10.2",
         "step": "join",
         "reset": False,
         "endpoint_address": "198.18.64.10",
@@ -280,6 +325,7 @@ def test_a_new_cluster() -> None:
             "nodeRegistration": {"name": "cp2", "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.64.12"}]},
             "controlPlane": {"localAPIEndpoint": {"advertiseAddress": "198.18.64.12", "bindPort": 6443}},
         },
+        "upgrade_configuration": {},
     }
     # Nobody has to learn of a new worker but itself.
     assert [entry["name"] for entry in made["nodes"]["w2"]["hosts_entries"]] == ["cp1", "cp2", "cp3", "w2"]
@@ -296,7 +342,7 @@ def test_a_new_cluster() -> None:
         "etcd_address": "198.18.64.11",
     }
     assert [(proxy["priority"], proxy["owns_first"]) for proxy in made["proxies"].values()] == [(200, True), (137, False), (74, False)]
-    assert made["containerd"]["source"] == "repository" and made["containerd"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
+    assert made["containerd"]["source"] == "repository" and made["nodes"]["cp1"]["sandbox_image"] == "registry.k8s.io/pause:3.10.2"
     assert made["kubeadm"] == {
         "cluster_configuration": {
             "kubernetesVersion": "v1.37.2",
@@ -631,7 +677,7 @@ def test_an_input_that_only_some_hosts_have_counts_for_all() -> None:
 @pytest.mark.parametrize(("version", "tag"), [("1.35.4", "3.10.1"), ("1.36.3", "3.10.2"), ("1.37.2", "3.10.2")])
 def test_the_sandbox_image_is_kubeadms(version: str, tag: str) -> None:
     made = plan(inputs={"cluster_kubernetes_version": version, "cluster_image_repository": "registry.example.org/k8s"})
-    assert made["containerd"]["sandbox_image"] == f"registry.example.org/k8s/pause:{tag}"
+    assert made["nodes"]["cp1"]["sandbox_image"] == f"registry.example.org/k8s/pause:{tag}"
 
 
 def test_an_old_containerd_that_is_allowed() -> None:
@@ -735,7 +781,7 @@ def test_a_cluster_that_does_not_tell_of_itself_stops_a_run() -> None:
 
 def test_a_living_cluster_of_another_version_can_be_verified_and_drilled() -> None:
     """What cannot be changed in passing is refused where something would be changed."""
-    asked = {"found": living(), "cluster": {**CLUSTER, "version": "1.37.1"}}
+    asked = at("1.37.1")
     with pytest.raises(Refused, match="cluster_kubernetes_version: is 1.37.2, but the cluster has 1.37.1; .*`ansible-playbook quorum.kubeadm.upgrade`"):
         plan(**asked)
     assert plan(**asked, procedure="verify")["primary"] == plan(**asked, procedure="drill")["primary"] == "cp1"
@@ -1151,7 +1197,7 @@ REFUSED = [
         "cp1",
         "with all hosts running",
     ),
-    ("version changed", {"found": living(), "cluster": {**CLUSTER, "version": "1.36.3"}}, "cluster_kubernetes_version", "ansible-playbook quorum.kubeadm.upgrade"),
+    ("version changed", at("1.36.3"), "cluster_kubernetes_version", "ansible-playbook quorum.kubeadm.upgrade"),
     (
         "pods changed",
         {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_pod_subnets": ["10.245.0.0/16"]}},
@@ -1420,3 +1466,157 @@ def test_a_sooner_election() -> None:
 def test_the_page_about_the_inputs_is_current() -> None:
     page = Path(__file__).parents[4] / "docs" / "inputs.md"
     assert page.read_text(encoding="utf-8") == cluster_inputs.markdown(), f"print it again: see {cluster_inputs.__name__}"
+
+
+# Upgrades.
+
+
+def upgrade(cluster: dict[str, Any], version: str = "1.37.2", **differs: Any) -> Plan:
+    inputs = {"cluster_kubernetes_version": version, **differs.pop("inputs", {})}
+    return plan(**cluster, procedure="upgrade", inputs=inputs, **differs)
+
+
+def refusals(cluster: dict[str, Any], version: str = "1.37.2", **differs: Any) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        upgrade(cluster, version, **differs)
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_an_upgrade_visits_every_node_the_first_control_plane_applies() -> None:
+    made = upgrade(at("1.36.5"))
+    assert made["upgrade"] is not None and made["todo"] == list(SIX) and made["drains"]
+    assert {host: visit["mode"] for host, visit in made["upgrade"]["nodes"].items()} == {"cp1": "apply", **dict.fromkeys(SIX[1:], "node")}
+    assert made["summary"] == ["Plan: upgrades the cluster kubernetes from Kubernetes 1.36.5 to 1.37.2."]
+    assert {node["version"] for node in made["nodes"].values()} == {"1.37.2"}
+
+
+def test_etcds_leader_and_the_active_router_come_last_and_another_applies() -> None:
+    cluster = at("1.36.5")
+    cluster["cluster"]["etcd_members"] = [{**member, "leader": member["name"] == "cp1"} for member in cluster["cluster"]["etcd_members"]]
+    made = upgrade(cluster)
+    assert made["upgrade"] is not None and made["order"]["control_planes"] == ["cp2", "cp3", "cp1"]
+    assert made["upgrade"]["nodes"]["cp2"]["mode"] == "apply" and made["upgrade"]["nodes"]["cp1"]["mode"] == "node"
+
+
+def test_a_node_at_which_a_run_stopped_comes_first() -> None:
+    cluster = at("1.36.5")
+    for node in cluster["cluster"]["nodes"]:
+        node["annotations"] = {"quorum.kubeadm/maintenance": "a run"} if node["name"] in ("cp3", "w2") else {}
+        node["ready"] = node["name"] != "cp3"
+    cluster["found"]["cp3"] |= {"api_ready": False, "api_problem": "refused"}
+    made = upgrade(cluster)
+    assert made["order"] == {"control_planes": ["cp3", "cp1", "cp2"], "workers": ["w2", "w1", "w3"]}
+    assert made["upgrade"] is not None and made["upgrade"]["nodes"]["cp3"]["mode"] == "apply"
+
+
+def test_a_patch_release_is_not_drained_for() -> None:
+    assert upgrade(at("1.37.1"))["drains"] is False
+
+
+def test_a_cluster_that_has_the_version_has_nothing_to_do() -> None:
+    made = upgrade(at("1.37.2"))
+    assert made["todo"] == [] and made["summary"] == []
+
+
+def test_several_versions_are_planned_one_at_a_time() -> None:
+    inputs = {"cluster_upgrade_path": ["1.36.5", "1.37.2"], "cluster_image_repository": "registry.example.org"}
+    made = upgrade(at("1.35.8"), inputs=inputs)
+    assert made["upgrade"] is not None and made["upgrade"]["further"] == ["1.37.2"]
+    assert made["summary"] == ["Plan: upgrades the cluster kubernetes from Kubernetes 1.35.8 to 1.36.5, and then to 1.37.2."]
+    assert made["nodes"]["w1"]["version"] == "1.36.5"
+
+
+def test_what_kubeadm_is_told_when_it_upgrades() -> None:
+    fields = {"timeouts": {"upgradeManifests": "3m0s"}, "nodeRegistration": {"imagePullSerial": False}}
+    hosts = {"w1": {"cluster_kubelet_config": {"maxPods": 200}, "cluster_kubeadm_node_config": fields}}
+    made = upgrade(at("1.36.5"), hosts=hosts, inputs={"cluster_ignore_preflight_errors": ["SystemVerification"]})
+    assert made["nodes"]["w1"]["upgrade_configuration"] == {
+        "ignorePreflightErrors": ["SystemVerification"],
+        "imagePullSerial": False,
+        "patches": {"directory": "/etc/kubernetes/quorum.kubeadm/patches"},
+        "timeouts": {"upgradeManifests": "3m0s"},
+    }
+
+
+def test_etcd_of_the_version_comes_where_the_user_has_no_tag() -> None:
+    own = upgrade(at("1.36.5"))["upgrade"]
+    tagged = upgrade(at("1.36.5"), inputs={"cluster_kubeadm_config": {"etcd": {"local": {"imageTag": "3.6.14-0"}}}})["upgrade"]
+    assert own is not None and own["own_etcd"] and tagged is not None and not tagged["own_etcd"]
+
+
+def test_what_stands_in_the_way_of_an_upgrade_is_told_all_at_once() -> None:
+    cluster = at("1.36.5")
+    found, living_cluster = cluster["found"], cluster["cluster"]
+    found["cp2"] |= {"api_ready": False, "api_problem": "refused"}
+    for host in CONTROL_PLANES:
+        found[host]["images"] = images("1.36.5", etcd="3.6.8-0")
+    removed = [("networking.k8s.io", "v1beta1", "ipaddresses", "1.37"), ("resource.k8s.io", "v1beta1", "devices", "1.40")]
+    found["cp1"]["upgrade"] = {**FACTS, "deprecated_apis": removed}
+    found["w1"]["upgrade"] = {**FACTS, "room": [{"path": "/var/lib/containerd", "device": 1, "free_mb": 120}]}
+    living_cluster["etcd_members"][2]["healthy"] = False
+    living_cluster["nodes"][4]["ready"] = False
+    living_cluster["addons"] = {"calico-node": "quay.io/calico/node:v3.32.1"}
+    living_cluster["documents"]["cluster"] = "apiVersion: kubeadm.k8s.io/v1beta3\nfeatureGates:\n  ControlPlaneKubeletLocalMode: true\n"
+    said = refusals(cluster)
+    for expected in (
+        "w2: is not Ready",
+        "cp2: its API server is not ready (refused)",
+        "etcd member cp3: is not healthy",
+        "cp1, cp2, cp3: etcd 3.6.8 stands in the way of Kubernetes 1.37.2",
+        "cp1: somebody uses ipaddresses of networking.k8s.io/v1beta1 (removed in 1.37), which Kubernetes 1.37.2 does not have",
+        "cluster_calico_version: the cluster has Calico 3.32.1, which is not tested with Kubernetes 1.37.2; raise it to 3.33 first",
+        "w1: /var/lib/containerd has 120 MB left, and the upgrade takes up to 300 MB",
+        "kubeadm-config in kube-system: the feature gate ControlPlaneKubeletLocalMode",
+        "kubeadm-config in kube-system: the API version v1beta3",
+    ):
+        assert [line for line in said if line.startswith(expected)], expected
+    assert not any("resource.k8s.io" in line for line in said) and len(said) == 9
+
+
+@pytest.mark.parametrize(
+    ("cluster", "options", "text"),
+    [
+        (at("1.37.2"), {"version": "1.36.5"}, "cluster_kubernetes_version: is 1.36.5, but the cluster has 1.37.2, and Kubernetes has no way back"),
+        (at("1.35.8"), {}, "write cluster_upgrade_path: [1.36.N, 1.37.2], each N the newest patch release"),
+        (at("1.36.5"), {"run": ("cp1", *WORKERS)}, "cp2 and cp3: would keep the old version, since this run excludes it; run without --limit"),
+        (
+            {**at("1.36.5"), "cluster": {**at("1.36.5")["cluster"], "nodes": [*at("1.36.5")["cluster"]["nodes"], {**CLUSTER["nodes"][0], "name": "cp9"}]}},
+            {},
+            "cp9: is a control plane of the cluster, and not in the inventory",
+        ),
+        (
+            {**at("1.36.5"), "found": {**at("1.36.5")["found"], "w3": worker("w3", state="half_joined")}},
+            {},
+            "w3: has an unfinished kubeadm; run `ansible-playbook quorum.kubeadm.site` first",
+        ),
+        (
+            {**at("1.36.5"), "found": {**at("1.36.5")["found"], "w3": worker("w3", containerd={"version": "1.7.24", "candidate": None})}},
+            {},
+            "w3: containerd 1.7.24 does not support Kubernetes 1.37.2, which requires 2.0 or later",
+        ),
+    ],
+)
+def test_an_upgrade_that_cannot_be_is_refused(cluster: dict[str, Any], options: dict[str, Any], text: str) -> None:
+    assert any(text in line for line in refusals(cluster, **options)), refusals(cluster, **options)
+
+
+def test_a_version_that_the_source_does_not_have_is_refused(tmp_path: Path) -> None:
+    inputs = {"cluster_install_source": "bundle", "cluster_bundle_path": f"{tmp_path}/{{version}}"}
+    said = refusals(at("1.36.5"), inputs=inputs)
+    assert said and all(line.startswith(f"cluster_bundle_path: {tmp_path}/1.37.2") for line in said)
+
+
+def test_while_versions_are_mixed_who_joins_gets_the_control_planes_and_members_keep_theirs(tmp_path: Path) -> None:
+    cluster = at("1.37.2", cp2="1.36.5", cp3="1.36.5", w1="1.36.5", w2="1.36.5")
+    cluster["found"] |= {"cp3": node("cp3"), "w3": node("w3")}
+    made = plan(**cluster, inputs={"cluster_bundle_path": f"{tmp_path}/{{version}}"})
+    assert {host: planned["version"] for host, planned in made["nodes"].items()} == {
+        "cp1": "1.37.2",
+        "cp2": "1.36.5",
+        "cp3": "1.37.2",
+        "w1": "1.36.5",
+        "w2": "1.36.5",
+        "w3": "1.36.5",
+    }
+    assert made["nodes"]["w3"]["bundle_path"] == f"{tmp_path}/1.36.5"
+    assert any("An upgrade to 1.37.2 is under way" in warning and "quorum.kubeadm.upgrade` ends it" in warning for warning in made["warnings"])

@@ -14,7 +14,7 @@ from ansible_collections.quorum.kubeadm.plugins.modules import node_info
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, Untemplated
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_questions import NAMES, questions
 
-NOTHING = {"containerd_candidate": False, "resolve": None, "ask_dns": True, "reboot_hint": False}
+NOTHING = {"containerd_candidate": False, "resolve": None, "ask_dns": True, "reboot_hint": False, "upgrade": False}
 
 
 @pytest.mark.parametrize(
