@@ -53,6 +53,28 @@ class Described(NamedTuple):
     control_plane: bool
 
 
+_DOCUMENT = {"type": "dict", "default": {}}
+_PATCH = {"path": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}
+# What modules take that let kubeadm write something anew, and what those of a node take as well: the documentation fragment `described`.
+ARGUMENTS = {name: _DOCUMENT for name in ("cluster_configuration", "init_configuration", "kubelet_configuration", "kube_proxy_configuration")}
+NODE_ARGUMENTS = {
+    "patches": {"type": "list", "elements": "dict", "default": [], "options": _PATCH},
+    "control_plane": {"type": "bool", "default": False},
+}
+
+
+def described(params: Mapping[str, Any]) -> Described:
+    """Return what a module's parameters describe."""
+    return Described(
+        cluster=params["cluster_configuration"],
+        init=params["init_configuration"],
+        kubelet=params["kubelet_configuration"],
+        kube_proxy=params["kube_proxy_configuration"],
+        patches=params.get("patches") or [],
+        control_plane=params.get("control_plane", True),
+    )
+
+
 class Shared(TypedDict):
     """What the cluster keeps for all nodes, as kubeadm would write it: two documents, and the manifests of the addons."""
 

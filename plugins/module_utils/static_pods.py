@@ -33,6 +33,7 @@ ETCD_CLIENT = f"{PKI}/etcd/healthcheck-client"
 _FILE_FLAG = re.compile(r"^--[a-z-]*(?:file|kubeconfig|certificate|key|config)=(/.+)$")
 _LOG_LINE = re.compile(r"^\S+ (?:stdout|stderr) [FP] (.*)$")
 PAUSE = 0.2
+ENDED_TOO_OFTEN = 3
 
 
 class Process(NamedTuple):
@@ -193,8 +194,13 @@ class NotUp(Exception):
 def wait_up(component: str, gone: Sequence[int], timeout: float, root: Path = Path("/"), sleep: Callable[[float], None] = time.sleep) -> None:
     """Wait until a component runs in a process that is none of these, and is well; raise NotUp with what it said last."""
     deadline = time.monotonic() + timeout
+    begun: set[int] = set()
     while True:
         running = processes(component, root)
+        begun.update(one.pid for one in running if one.pid not in gone)
+        # One that waits for another may end once or twice.
+        if len(begun - {one.pid for one in running}) >= ENDED_TOO_OFTEN:
+            raise NotUp(f"{component} ends again and again. Its last words: {last_words(component, root)}")
         if not running:
             reason: str | None = "it does not run"
         elif any(one.pid in gone for one in running):

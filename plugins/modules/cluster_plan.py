@@ -27,9 +27,9 @@ options:
         whether hosts get steps to take, and which words of C(-e) mean something; one that belongs to another procedure is refused.
       - V(site) builds the cluster, or brings it to what the inventory says; V(verify) tells what is wrong with it, V(drill) breaks its endpoint
         and measures what that costs, V(reboot) reboots its machines one after the other, V(upgrade) brings them to another version of Kubernetes,
-        V(guide) is the lab's.
+        V(reconfigure) brings its components to the described settings, V(renew_certificates) renews its certificates, V(guide) is the lab's.
     type: str
-    choices: [site, verify, drill, reboot, etcd_defragment, upgrade, guide]
+    choices: [site, verify, drill, reboot, etcd_defragment, upgrade, reconfigure, renew_certificates, guide]
     default: site
   control_planes:
     description: The hosts of the inventory that are to be control planes. When not given, the group of that name.
@@ -157,6 +157,12 @@ plan:
         procedure finds out later.
       type: list
       elements: str
+    expired:
+      description: >-
+        The hosts of this run that have left the cluster because their certificates have expired, C(control_planes) and C(workers). None of them serves
+        anybody.
+      type: dict
+      sample: {control_planes: [], workers: [w2]}
     notes:
       description: What sets hosts apart when they are visited, in words for the user.
       type: dict

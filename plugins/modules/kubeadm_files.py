@@ -20,44 +20,11 @@ description:
   - The flags by which a member of etcd was born, C(--initial-cluster) and its like, are taken from the node.
   - Files are compared letter by letter. Whether a difference means something is for who reads YAML, M(quorum.kubeadm.cluster_drift).
   - Needs C(become), since the files are root's.
-extends_documentation_fragment: quorum.kubeadm.attributes.reads
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes.reads
+  - quorum.kubeadm.described
+  - quorum.kubeadm.described.node
 options:
-  cluster_configuration:
-    description: Fields of kubeadm's ClusterConfiguration (v1beta4).
-    type: dict
-    default: {}
-  init_configuration:
-    description:
-      - Fields of kubeadm's InitConfiguration (v1beta4) for this node, C(nodeRegistration) and C(localAPIEndpoint). C(patches) and C(skipPhases) do not
-        count.
-    type: dict
-    default: {}
-  kubelet_configuration:
-    description: Fields of the KubeletConfiguration that all nodes of the cluster share.
-    type: dict
-    default: {}
-  kube_proxy_configuration:
-    description: Fields of the KubeProxyConfiguration.
-    type: dict
-    default: {}
-  patches:
-    description: The patches of this node, whether they are there yet or not.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path:
-        description: The path of the file; its name says what it patches.
-        type: str
-        required: true
-      content:
-        description: What is in it.
-        type: str
-        required: true
-  control_plane:
-    description: Whether the node is a control plane.
-    type: bool
-    default: false
   shared:
     description: Whether to return also what kubeadm would keep in the cluster. That is the same on each control plane; one is enough.
     type: bool
@@ -119,18 +86,21 @@ shared:
 """
 
 from pathlib import Path
-from typing import Any, Mapping, TypedDict
+from typing import TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import served_names
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Runner, run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_render import (
+    ARGUMENTS,
+    NODE_ARGUMENTS,
     Described,
     Difference,
     RunIn,
     Shared,
     compare,
+    described,
     own_version,
     render,
     render_shared,
@@ -150,18 +120,6 @@ class Answer(TypedDict):
     files: list[Difference]
     served_names: list[str] | None
     shared: Shared | None
-
-
-def described(params: Mapping[str, Any]) -> Described:
-    """Return the node as the module's parameters describe it."""
-    return Described(
-        cluster=params["cluster_configuration"],
-        init=params["init_configuration"],
-        kubelet=params["kubelet_configuration"],
-        kube_proxy=params["kube_proxy_configuration"],
-        patches=params["patches"],
-        control_plane=params["control_plane"],
-    )
 
 
 def names(root: Path) -> list[str] | None:
@@ -187,16 +145,10 @@ def look(node: Described, shared: bool, work: Path, root: Path = ROOT, runner: R
 
 def main() -> None:
     """Entry point."""
-    document = {"type": "dict", "default": {}}
-    patch = {"path": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}
     module = AnsibleModule(
         argument_spec={
-            "cluster_configuration": document,
-            "init_configuration": document,
-            "kubelet_configuration": document,
-            "kube_proxy_configuration": document,
-            "patches": {"type": "list", "elements": "dict", "default": [], "options": patch},
-            "control_plane": {"type": "bool", "default": False},
+            **ARGUMENTS,
+            **NODE_ARGUMENTS,
             "shared": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -22,6 +22,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model impor
     Situation,
 )
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, Documents, scalar
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import AUTHORITIES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES, UNFINISHED_STATES
 from ansible_collections.quorum.kubeadm.plugins.module_utils.ports import NODE_PORTS, Port
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import is_wasteful
@@ -29,6 +30,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import (
     NO,
     NUMBER_WORDS,
     PROCEDURES,
+    RENEW_CERTIFICATES,
     SITE,
     SWITCHED_WORDS,
     TAKEOVER,
@@ -675,12 +677,25 @@ def check_words(situation: Situation) -> Iterator[Problem]:
 
 def check_nodes_serve(situation: Situation) -> Iterator[Problem]:
     """Nodes that are not Ready, and that nothing of ours has left so: work on another one would make it two."""
-    living = situation.request.cluster
+    living, now = situation.request.cluster, situation.request.now
     silent = [node["name"] for node in (living["nodes"] if living else []) if not node["ready"] and MAINTENANCE not in node["annotations"]]
-    if silent:
+    expired = {host.name: host.expired(now) for host in situation.nodes if host.name in silent and host.expired(now)}
+    others = [name for name in silent if name not in expired]
+    if others:
         yield Problem(
-            listed(silent), "is not Ready" if len(silent) == 1 else "are not Ready", "see `journalctl -u kubelet` there; a machine that is gone, remove it"
+            listed(others), "is not Ready" if len(others) == 1 else "are not Ready", "see `journalctl -u kubelet` there; a machine that is gone, remove it"
         )
+    for name, certificates in expired.items() if situation.request.procedure is not RENEW_CERTIFICATES else ():
+        yield Problem(name, f"is not Ready, since {listed(certificates)} has expired", f"run `ansible-playbook {RENEW_CERTIFICATES.playbook}`")
+
+
+def check_authorities(situation: Situation) -> Iterator[Problem]:
+    """CAs that have expired: whatever they sign is worth nothing."""
+    for host in situation.control_planes:
+        expired = [name for name in host.expired(situation.request.now) if name in AUTHORITIES] if host.state == "control_plane" else []
+        if expired:
+            yield Problem(host.host, f"{listed(expired)} has expired", "no procedure makes a CA anew yet: build a new cluster")
+
 
 
 def _networks(texts: Iterable[str]) -> str:
@@ -840,6 +855,7 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("upgrading", check_upgrade_apis),
     ("upgrading", check_upgrade_calico),
     ("upgrading", check_upgrade_room),
+    ("certificates", check_authorities),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import etcd_upkeep, kubeadm_documents, kubeadm_patches, reboot
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import etcd_upkeep, kubeadm_documents, kubeadm_patches, reboot, renewal
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_checks import problems_of, warnings_of
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint import Mover, View
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, read_inputs, without_secrets
@@ -176,6 +176,7 @@ class Plan(TypedDict):
     order: Order
     visits: dict[str, PlannedVisit]
     todo: list[str]
+    expired: Order
     notes: dict[str, str]
     drains: bool
     lease: PlannedLease
@@ -268,6 +269,7 @@ TODO: dict[str, Callable[[Situation], list[str]]] = {
     "reboot": reboot.todo,
     "etcd_defragment": etcd_upkeep.todo,
     "upgrade": lambda situation: list(situation.upgrade["nodes"]) if situation.upgrade else [],
+    "renew_certificates": renewal.todo,
 }
 
 
@@ -454,6 +456,7 @@ def make_plan(request: Request) -> Plan:
         order=situation.order,
         visits={host.host: _visit(host, situation) for host in situation.nodes},
         todo=_todo(situation),
+        expired=renewal.expired(situation),
         notes=_notes(situation),
         drains=request.procedure.drains and (situation.upgrade is None or any(visit["drain"] for visit in situation.upgrade["nodes"].values())),
         lease=PlannedLease(run=request.own_run.name, takes_over=(situation.lease or {"run": ""})["run"]),

@@ -35,6 +35,7 @@ CA_VOLUMES = frozenset({"etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certifi
 # These two say how the next certificates are made.
 RENEWED = ("certificateValidityPeriod", "encryptionAlgorithm")
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+SERVED_NAME = "a name in the API server's certificate"
 MANIFESTS = "/etc/kubernetes/manifests/"
 # The ConfigMaps of kube-system that kubeadm writes its documents to.
 DOCUMENTS = ("kubeadm-config", "kubelet-config")
@@ -129,7 +130,7 @@ def compare(seen: Seen) -> Drift:
     """Find all differences."""
     found = [*_versions(seen), *_shared(seen)]
     for host in seen.members:
-        found += [*_files(host, seen), *_names(host, seen), *_labels(host, seen), *_taints(host, seen)]
+        found += [*_files(host, seen), *_processes(host, seen), *_names(host, seen), *_labels(host, seen), *_taints(host, seen)]
     return Drift(
         differences=sorted(found, key=lambda one: (PROCEDURES.index(one.procedure), one.subject)),
         not_compared={host: str(seen.files[host]["problem"]) for host in seen.members if host in seen.files and seen.files[host]["problem"]},
@@ -295,6 +296,12 @@ def _kubelet_changes(there: str | None, wanted: str | None) -> Iterator[Change]:
             yield change
 
 
+def _processes(host: str, seen: Seen) -> Iterator[Difference]:
+    """What runs with older files than there are; a certificate that was renewed is one."""
+    for component in seen.found[host].get("outdated_components", []):
+        yield Difference(f"{component} process", host, "older than the files that it reads", "started anew", "reconfigure")
+
+
 # What the cluster keeps for all nodes.
 
 
@@ -376,9 +383,8 @@ def _names(host: str, seen: Seen) -> Iterator[Difference]:
     if served is None:
         return
     wanted = api_server_names(seen.members[host], seen.plan["kubeadm"]["cluster_configuration"])
-    subject = "a name in the API server's certificate"
-    yield from (Difference(subject, host, "", name, "reconfigure") for name in wanted if name not in served)
-    yield from (Difference(subject, host, name, "", "reconfigure") for name in served if name not in wanted)
+    yield from (Difference(SERVED_NAME, host, "", name, "reconfigure") for name in wanted if name not in served)
+    yield from (Difference(SERVED_NAME, host, name, "", "reconfigure") for name in served if name not in wanted)
 
 
 def _registration(host: str, seen: Seen) -> Mapping[str, Any]:

@@ -15,11 +15,13 @@ from typing import Literal
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem
 
-Aspect = Literal["description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged", "walking", "upgrading"]
+Aspect = Literal[
+    "description", "reached", "machines", "one cluster", "building", "serving", "existing", "unchanged", "walking", "upgrading", "certificates"
+]
 """What a check is about: whether the inventory describes a cluster that can be; whether every host of the run answers; whether machines can become
 nodes; whether the hosts belong to one cluster; whether the inventory's cluster can be made of what is there; whether an API server of a cluster that is
 there is ready; whether there is one; whether what can never change of it is as it was; whether its
-nodes can be worked on one after the other; and whether nothing stands in the way of its next version."""
+nodes can be worked on one after the other; whether nothing stands in the way of its next version; and whether its certificates can be renewed."""
 
 # The variable by which a playbook tells look.yml its procedure.
 CHOSEN_BY = "procedure"
@@ -57,7 +59,7 @@ DRILL_WORDS = (
 WALKS: frozenset[Aspect] = frozenset({"description", "reached", "one cluster", "serving", "existing", "unchanged", "walking"})
 TAKEOVER = "procedure_takeover"
 # Words that are switched on or off, as Ansible understands them.
-SWITCHED_WORDS = (TAKEOVER, "reboot_all", "reboot_update")
+SWITCHED_WORDS = (TAKEOVER, "reboot_all", "reboot_update", "renew_all")
 # Words that are whole numbers.
 NUMBER_WORDS = ("etcd_defragment_above",)
 YES, NO = (True, "yes", "true"), (False, "no", "false", "")
@@ -105,9 +107,18 @@ UPGRADE = Procedure(
     drains=True,
     words=(TAKEOVER,),
 )
+RECONFIGURE = Procedure(name="reconfigure", playbook="quorum.kubeadm.reconfigure", aspects=WALKS | {"building"}, walks=True, words=(TAKEOVER,))
+RENEW_CERTIFICATES = Procedure(
+    name="renew_certificates",
+    playbook="quorum.kubeadm.renew_certificates",
+    # It helps where no API server serves because of its certificates.
+    aspects=WALKS - {"serving"} | {"certificates"},
+    walks=True,
+    words=(TAKEOVER, "renew_all"),
+)
 GUIDE = Procedure(name="guide", playbook="lab/guide.yml", aspects=DRILL.aspects)
 
-PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, ETCD_DEFRAGMENT, UPGRADE, GUIDE)}
+PROCEDURES = {row.name: row for row in (SITE, VERIFY, DRILL, REBOOT, ETCD_DEFRAGMENT, UPGRADE, RECONFIGURE, RENEW_CERTIFICATES, GUIDE)}
 
 
 def _owners(word: str) -> list[Procedure]:

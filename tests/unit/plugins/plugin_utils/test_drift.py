@@ -255,6 +255,12 @@ def test_another_version() -> None:
     ]
 
 
+def test_a_component_that_has_not_read_its_files() -> None:
+    found = {host: {**node, "outdated_components": ["kube-apiserver"] if host == "cp2" else []} for host, node in LIVING["found"].items()}
+    world = seen(found=found)
+    assert compare(world).rows[1] == "  cp2  kube-apiserver process is older than the files that it reads; described: started anew"
+
+
 def test_another_containerd() -> None:
     world = seen()
     world.plan["inputs"]["containerd_version"] = "2.4.0"
