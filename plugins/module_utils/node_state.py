@@ -34,6 +34,8 @@ KUBELET_CERTIFICATE = "var/lib/kubelet/pki/kubelet-client-current.pem"
 UNFINISHED_MARK = f"{PKI}/quorum.kubeadm.unfinished"
 # In the order in which kubeadm renews them (phases/upgrade/staticpods.go).
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# Where a node has the patches for kubeadm; all that is in there is ours.
+PATCHES = f"{KUBERNETES}/quorum.kubeadm/patches"
 MEMBER_STATES: tuple[State, ...] = ("control_plane", "worker")
 UNFINISHED_STATES: tuple[State, ...] = ("initialising", "half_joined")
 

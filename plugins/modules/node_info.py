@@ -132,6 +132,11 @@ node:
       type: list
       elements: str
       sample: []
+    patches:
+      description: The names of the patches for kubeadm that the role P(quorum.kubeadm.kubeadm_patches#role) has written here.
+      type: list
+      elements: str
+      sample: [kube-apiserver+merge.yaml]
     ca_hash:
       description: The pin of the cluster's CA, or None.
       type: str
@@ -193,7 +198,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.host_pods import st
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, KubectlError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.membership import actual_membership
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_certificates import read_certificates
-from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import read_api_server, read_images
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import PATCHES, read_api_server, read_images
 from ansible_collections.quorum.kubeadm.plugins.module_utils.static_pods import outdated
 from ansible_collections.quorum.kubeadm.plugins.module_utils.upgrade_facts import read_upgrade_facts
 
@@ -316,6 +321,12 @@ def metrics(root: Path = ROOT) -> str:
         raise OSError(str(error)) from None
 
 
+def patches(root: Path = ROOT) -> list[str]:
+    """Return the names of the patches that kubeadm finds on this node."""
+    directory = root / PATCHES
+    return sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+
+
 def node(
     containerd_candidate: bool,
     runner: Runner = run,
@@ -359,6 +370,7 @@ def node(
         "kubeadm": {"version": versions["kubeadm"].result()},
         "images": read_images(root),
         **membership,
+        "patches": patches(root),
         "certificates": read_certificates(root),
         "outdated_components": outdated(root),
         "api_ready": serves,

@@ -292,8 +292,13 @@ def _workloads(value: list[dict[str, Any]]) -> Iterator[Fault]:
             yield f"{json.dumps(workload)} names no workload", "write kind (DaemonSet or Deployment), namespace and name"
 
 
-AT_INIT = "when the cluster is created"
-AT_JOIN = "when a node joins"
+# When inputs take effect that the next run of `site` does not apply to what is there.
+ONCE = "when the cluster is created, and cannot be changed later"
+RECONFIGURED = "when the cluster is created; on an existing one, by `reconfigure`"
+RECONFIGURED_NODE = "when a node joins; on one that has joined, by `reconfigure`"
+UPGRADED = "when the cluster is created; on an existing one, by `upgrade`"
+JOINED = "when a node joins, and cannot be changed while it is in the cluster"
+RUN = "whenever kubeadm runs"
 
 
 def option(
@@ -308,7 +313,7 @@ def option(
 ) -> Any:
     """One input: what it is when not set, what it means, and what its values must look like.
 
-    `convert` makes of a value what is used. `effective` says when an input takes effect, for those that have none in other runs.
+    `convert` makes of a value what is used. `effective` says when an input takes effect, for those that the next run does not apply.
     """
     metadata = {"default": default, "meaning": meaning, "choices": choices, "check": check, "required": required, "convert": convert, "effective": effective}
     # A dataclass's field all the same: only its metadata is written once.
@@ -337,7 +342,11 @@ class ClusterInputs:
         choices=tuple(ENDPOINT_TYPES),
     )
     endpoint_name: str = option(
-        "", "DNS name of the endpoint, written to `/etc/hosts` of every node and into the certificates.", check=_endpoint_name, required=True
+        "",
+        "DNS name of the endpoint, written to `/etc/hosts` of every node and into the certificates.",
+        check=_endpoint_name,
+        required=True,
+        effective=ONCE,
     )
     endpoint_address: str = option(
         "",
@@ -346,7 +355,10 @@ class ClusterInputs:
         check=_address,
     )
     endpoint_port: int | None = option(
-        None, "Port of the endpoint. Not set: " + ", ".join(f"{row.port} for `{name}`" for name, row in ENDPOINT_TYPES.items()) + ".", check=_port
+        None,
+        "Port of the endpoint. Not set: " + ", ".join(f"{row.port} for `{name}`" for name, row in ENDPOINT_TYPES.items()) + ".",
+        check=_port,
+        effective=ONCE,
     )
     balancer_test: str = option(
         "fail",
@@ -361,8 +373,10 @@ class ClusterInputs:
         check=_budget,
     )
 
-    name: str = option("kubernetes", "Name of the cluster in kubeconfigs.", check=_word)
-    kubernetes_version: str = option(DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version)
+    name: str = option("kubernetes", "Name of the cluster in kubeconfigs.", check=_word, effective=ONCE)
+    kubernetes_version: str = option(
+        DEFAULT_KUBERNETES_VERSION, "Exact version of Kubernetes, without `v`.", check=_kubernetes_version, effective=UPGRADED
+    )
     upgrade_path: list[str] = option(
         [],
         "The versions that an upgrade brings the cluster to one after the other, `cluster_kubernetes_version` as the last: for more than one minor version, "
@@ -373,14 +387,16 @@ class ClusterInputs:
         ["10.244.0.0/16"],
         "Network of the pods; a second one of the other family makes the cluster dual-stack.",
         check=_subnets({4: 24, 6: 64}, {4: 8, 6: 48}),
+        effective=ONCE,
     )
     service_subnets: list[str] = option(
         ["10.96.0.0/12"],
         "Network of the Services; for dual-stack a second one, as for the pods.",
         check=_subnets({4: 28, 6: 124}, {4: 12, 6: 108}),
+        effective=ONCE,
     )
-    dns_domain: str = option("cluster.local", "DNS domain of the Services.", check=_dns_domain)
-    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses, effective=AT_INIT)
+    dns_domain: str = option("cluster.local", "DNS domain of the Services.", check=_dns_domain, effective=ONCE)
+    extra_sans: list[str] = option([], "More names and addresses for the API servers' certificates.", check=_names_or_addresses, effective=RECONFIGURED)
 
     install_source: str = option(
         "packages",
@@ -401,9 +417,9 @@ class ClusterInputs:
     repository_key_url: str = option("", "The key of that repository. Not set: where upstream's layout has it.", check=_url)
     image_repository: str = option(
         "registry.k8s.io",
-        "Registry, and path in it, of Kubernetes' own images. containerd's sandbox image follows at once; images that kubeadm configured when the cluster was "
-        "created stay.",
+        "Registry, and path in it, of Kubernetes' own images. On an existing cluster, containerd's sandbox image follows at once.",
         check=_registry,
+        effective=RECONFIGURED,
     )
 
     containerd_source: str = option(
@@ -426,7 +442,7 @@ class ClusterInputs:
     )
     allow_old_containerd: bool = option(False, "Accept a containerd older than 2.0 for Kubernetes 1.36 and later, which upstream does not support.")
     restrict_oom_score_adj: bool = option(False, "Keep containerd from lowering OOM scores below its own; only for nodes that are containers.")
-    cgroup_driver: str = option("systemd", "The cgroup driver of the kubelet and containerd.", choices=("systemd", "cgroupfs"))
+    cgroup_driver: str = option("systemd", "The cgroup driver of the kubelet and containerd.", choices=("systemd", "cgroupfs"), effective=ONCE)
 
     pod_network: str = option(
         "calico",
@@ -493,32 +509,32 @@ class ClusterInputs:
         "Milliseconds without a heartbeat from the leader after which an etcd member calls an election; writes wait for up to twice as long. Not set: "
         "etcd's own, 1000.",
         check=_election,
-        effective=AT_INIT,
+        effective=RECONFIGURED,
     )
     kubeadm_config: dict[str, Any] = option(
         {},
         "Fields of kubeadm's ClusterConfiguration (v1beta4), such as `apiServer.extraArgs`. Flags merge by name with those that the collection sets, "
         "other lists are united. A field that another input determines is refused, with the name of that input.",
         check=_kubeadm_fields(CLUSTER_CONFIGURATION),
-        effective=AT_INIT,
+        effective=RECONFIGURED,
     )
-    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.", effective=AT_INIT)
+    kube_proxy_config: dict[str, Any] = option({}, "Fields of the KubeProxyConfiguration.", effective=RECONFIGURED)
     kubeadm_patches: str = option(
         "",
         "Directory on the controller with patches for kubeadm, named as kubeadm requires (`kube-apiserver+merge.yaml`). Every node gets them in "
         "`/etc/kubernetes/quorum.kubeadm/patches`, workers only those for the kubelet.",
         check=_controller_path,
         convert=_expanded,
-        effective=f"{AT_INIT} and {AT_JOIN}",
+        effective=RECONFIGURED_NODE,
     )
     files: list[dict[str, Any]] = option(
         [],
         "Files for every control plane, such as an audit policy: `path`, `content` or `source` (a path on the controller, also of a file that "
         '`ansible-vault` has encrypted), `mode` (`"0600"` when not set), and `secret: true` to keep the content out of all output. They are written before '
-        "kubeadm runs, and again when they change; components that read them are not restarted.",
+        "kubeadm runs, and again when they change; components whose flags name them read them when `reconfigure` restarts them.",
         check=_files,
     )
-    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose errors become warnings.", effective=f"{AT_INIT} and {AT_JOIN}")
+    ignore_preflight_errors: list[str] = option([], "Preflight checks of kubeadm whose errors become warnings.", effective=RUN)
     drain_timeout: int = option(
         600,
         "Seconds that moving the pods of a node away may take in a procedure that works on one node after the other. A PodDisruptionBudget that does not "
@@ -540,7 +556,7 @@ class ClusterInputs:
 class HostInputs:
     """The inputs that each host may have its own value of; `cluster_` stands before every name."""
 
-    node_address: str = option("", "Address of the host in the cluster. Not set: the one its default route uses.", check=_address)
+    node_address: str = option("", "Address of the host in the cluster. Not set: the one its default route uses.", check=_address, effective=JOINED)
     vrrp_interface: str = option("", "Interface of the virtual IP. Not set: the one whose network contains the address.")
     statistics_address: str = option("", "Address on which HAProxy's statistics page listens. Not set: the host's address in the cluster.", check=_address)
     swap: str = option("off", "`off` turns swap off for good; `keep` leaves it on and configures the kubelet to accept it.", choices=("off", "keep"))
@@ -550,14 +566,14 @@ class HostInputs:
         {},
         "Fields of the KubeletConfiguration. Those that are equal on all nodes become the cluster's; the others become a patch for kubeadm on each node, "
         "which upgrades apply again.",
-        effective=f"{AT_INIT} and {AT_JOIN}",
+        effective=RECONFIGURED_NODE,
     )
     kubeadm_node_config: dict[str, Any] = option(
         {},
         "Fields that kubeadm's InitConfiguration and JoinConfiguration (v1beta4) share: `nodeRegistration`, such as its `taints` and "
         "`kubeletExtraArgs`, `timeouts`, and `skipPhases`. They merge like those of `cluster_kubeadm_config`.",
         check=_kubeadm_fields(NODE_CONFIGURATION),
-        effective=f"{AT_INIT} and {AT_JOIN}",
+        effective=RECONFIGURED_NODE,
     )
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
+from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import PATCHES
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.input_kinds import Fault
 
 Document = dict[str, Any]
@@ -21,8 +22,7 @@ Document = dict[str, Any]
 KUBELET = "kubeletconfiguration"
 TARGETS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", KUBELET, "corednsdeployment", "kubeproxydaemonset")
 _NAME = re.compile(rf"({'|'.join(TARGETS)})[^.+\n]*(\+(strategic|merge|json))?\.(json|yaml)")
-# Where nodes have them; all that is in there is ours.
-DIRECTORY = "/etc/kubernetes/quorum.kubeadm/patches"
+DIRECTORY = f"/{PATCHES}"
 OF_THIS_NODE = f"{KUBELET}-of-this-node+merge.json"
 
 

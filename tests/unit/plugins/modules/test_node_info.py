@@ -124,6 +124,7 @@ def test_control_plane(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         "endpoint": "https://api.lab.test:6443",
         "node_name": None,
         "outdated_components": [],
+        "patches": [],
         "api_ready": True,
         "api_problem": None,
         "reboot_required": False,
@@ -166,6 +167,14 @@ def test_machine_with_nothing_installed(node: Node) -> None:
     found = node_info.node(True, answering(containerd=missing, kubelet=missing, kubeadm=missing, dnf=missing), a_machine(node("clean")))
     assert found["containerd"] == {"version": None, "candidate": None}
     assert (found["kubelet"], found["kubeadm"], found["state"]) == ({"version": None}, {"version": None}, "clean")
+
+
+def test_patches(node: Node) -> None:
+    root = a_machine(node("worker"))
+    for name in ("kubeletconfiguration+merge.yaml", "kube-apiserver.json"):
+        (root / "etc/kubernetes/quorum.kubeadm/patches").mkdir(parents=True, exist_ok=True)
+        (root / "etc/kubernetes/quorum.kubeadm/patches" / name).touch()
+    assert node_info.node(False, answering(), root)["patches"] == ["kube-apiserver.json", "kubeletconfiguration+merge.yaml"]
 
 
 def test_names_of_processes(node: Node) -> None:
