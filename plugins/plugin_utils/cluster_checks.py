@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
+
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils import calico_manifest, cluster_bundle, kubeadm_patches, upgrade
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.calico_manifest import ENCAPSULATIONS
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Problem, as_address, is_dns_name, release
@@ -638,6 +640,15 @@ def _changed_documents(situation: Situation, documents: Documents) -> Iterator[P
             f"has {name} {wanted}, but the cluster's CA was made for {there}",
             "write the cluster's value, or leave it out; a CA that is there keeps its dates",
         )
+    etcd = ((yaml.safe_load(documents["cluster"] or "") or {}).get("etcd") or {}).get("local") or {}
+    described = (inputs.kubeadm_config.get("etcd") or {}).get("local") or {}
+    for name in ("serverCertSANs", "peerCertSANs"):
+        if documents["cluster"] and set(described.get(name) or []) != set(etcd.get(name) or []):
+            yield Problem(
+                "cluster_kubeadm_config",
+                f"has etcd.local.{name} {listed(described.get(name) or []) or 'not'}, but the cluster has {listed(etcd.get(name) or []) or 'none'}",
+                "write the cluster's value; these names are in certificates that kubeadm makes when a node joins, and keeps when it renews them",
+            )
 
 
 def duration(text: str) -> float | None:

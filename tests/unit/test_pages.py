@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import PREFIX, ClusterInputs, HostInputs
 
 ROOT = Path(__file__).parents[2]
 FILES = (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md"))
@@ -45,3 +49,12 @@ def test_the_architecture_names_every_plugin() -> None:
     unnamed = {str(path.relative_to(ROOT)) for path in files if (path.name if path.parent.name.endswith("_utils") else path.stem) not in named}
     assert unnamed == set()
     assert {name for name in named if name.endswith(".py")} <= {path.name for path in files}
+
+
+def test_the_operations_say_of_every_input_what_changing_it_does() -> None:
+    table = PAGES["docs/operations.md"].partition("## Change an input\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`(cluster_\w+\*?)`", table))
+    inputs = {PREFIX + definition.name for kind in (ClusterInputs, HostInputs) for definition in fields(kind)}
+    untold = {name for name in inputs if not any(fnmatch.fnmatch(name, pattern) for pattern in told)}
+    unknown = {pattern for pattern in told if not fnmatch.filter(inputs, pattern)}
+    assert (untold, unknown) == (set(), set())

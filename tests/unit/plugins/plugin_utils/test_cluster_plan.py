@@ -1235,6 +1235,12 @@ REFUSED = [
         "cluster_kubeadm_config",
         "has caCertificateValidityPeriod 43800h, but the cluster's CA was made for 87600h0m0s",
     ),
+    (
+        "names of etcd changed",
+        {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_kubeadm_config": {"etcd": {"local": {"serverCertSANs": ["etcd.lab.test"]}}}}},
+        "cluster_kubeadm_config",
+        "has etcd.local.serverCertSANs etcd.lab.test, but the cluster has none",
+    ),
     ("cluster's name changed", {"found": living(), "cluster": CLUSTER, "inputs": {"cluster_name": "other"}}, "cluster_name", "cannot be changed"),
     (
         "node's address changed",
