@@ -184,7 +184,8 @@ plan:
         - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(interface), C(control_plane), C(step) (V(none), V(init), V(join)
           or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name resolves to on it), C(endpoint_address_joined) (the same once it
           has joined), C(endpoint_named) (whether C(/etc/hosts) says the first already), C(hosts_entries) (C(name) and C(address) of the nodes
-          that it knows by C(/etc/hosts)), C(sysctls), C(patches) for kubeadm (C(path) and C(content)), C(init_configuration) and C(join_configuration),
+          that it knows by C(/etc/hosts)), C(sysctls), C(keeps_containerd), whether its containerd stays as it is,
+          C(patches) for kubeadm (C(path) and C(content)), C(init_configuration) and C(join_configuration),
           what C(kubeadm init), or its phases, and C(kubeadm join) are told of it.
       type: dict
     proxies:
@@ -215,7 +216,7 @@ plan:
       description: C(router_id) and C(state_file), the file by which keepalived is told how HAProxy is.
       type: dict
     containerd:
-      description: C(source) and C(systemd_cgroup).
+      description: C(source), C(version), empty where any will do that is there, and C(systemd_cgroup).
       type: dict
     kubeadm:
       description:

@@ -17,7 +17,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_endpoint im
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs import Address, ClusterInputs, HostInputs, Inputs, Network, as_address
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology import ETCD_TOPOLOGIES, EtcdTopology
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils import upgrade
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle, upgrade
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedure_run import Run, Verdict, this_run
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, TAKEOVER, UPGRADE, YES, Procedure
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, walking_order
@@ -480,6 +480,23 @@ class Situation:
     def containerd_source(self) -> str:
         follows = "bundle" if self.inputs.install_source == "bundle" else "repository"
         return self.inputs.containerd_source or follows
+
+    @cached_property
+    def containerd_version(self) -> str | None:
+        """The version of containerd that nodes are to have; None where any will do that is there."""
+        if self.containerd_source != "bundle":
+            return self.inputs.containerd_version or None
+        return cluster_bundle.containerd_version(self.bundle_path(self.version)) if self.inputs.bundle_path else None
+
+    def keeps_containerd(self, host: Host) -> bool:
+        """Whether a node's containerd stays as it is: replacing it wants the node out of service, which only an upgrade does."""
+        return host.state in MEMBER_STATES and self.request.procedure is not UPGRADE
+
+    @property
+    def containerd_todo(self) -> list[str]:
+        """The nodes of this run that an upgrade gives another containerd."""
+        wanted = self.containerd_version if self.request.procedure is UPGRADE else None
+        return [host.host for host in self.nodes if wanted and host.in_run and host.found and host.found["containerd"]["version"] not in (None, wanted)]
 
     @property
     def keeps_swap(self) -> bool:

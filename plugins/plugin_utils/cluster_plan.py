@@ -67,6 +67,7 @@ class PlannedNode(TypedDict):
     version: str
     bundle_path: str
     sandbox_image: str
+    keeps_containerd: bool
     step: Step
     reset: bool
     endpoint_address: str
@@ -128,6 +129,7 @@ class ContainerRuntime(TypedDict):
     """Where containerd comes from, and its configuration as far as it follows from other inputs."""
 
     source: str
+    version: str
     systemd_cgroup: bool
 
 
@@ -233,6 +235,7 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
         version=version,
         bundle_path=situation.bundle_path(version),
         sandbox_image=f"{situation.inputs.image_repository}/pause:{PAUSE_TAGS.get(minor(version), PAUSE_TAGS[max(PAUSE_TAGS)])}",
+        keeps_containerd=situation.keeps_containerd(host),
         step=situation.course.steps[host.host],
         reset=host.host in situation.course.reset,
         endpoint_address=endpoint_address,
@@ -268,7 +271,7 @@ def _visit(host: Host, situation: Situation) -> PlannedVisit:
 TODO: dict[str, Callable[[Situation], list[str]]] = {
     "reboot": reboot.todo,
     "etcd_defragment": etcd_upkeep.todo,
-    "upgrade": lambda situation: list(situation.upgrade["nodes"]) if situation.upgrade else [],
+    "upgrade": lambda situation: [*(situation.upgrade["nodes"] if situation.upgrade else []), *situation.containerd_todo],
     "renew_certificates": renewal.todo,
 }
 
@@ -282,6 +285,13 @@ def _todo(situation: Situation) -> list[str]:
     return [host.host for host in situation.nodes if host.host in own or host.host in situation.left_in_maintenance]
 
 
+def _drains(situation: Situation) -> bool:
+    """Whether nodes are emptied before they are worked on; of an upgrade, where the new kubelet or containerd wants it."""
+    following = situation.upgrade
+    wanted = following is None or any(visit["drain"] for visit in following["nodes"].values()) or bool(situation.containerd_todo)
+    return situation.request.procedure.drains and wanted
+
+
 def _notes(situation: Situation) -> dict[str, str]:
     """What sets a node apart when nodes are visited one after the other."""
     gives_back = etcd_upkeep.gives_back(situation) if situation.request.procedure is ETCD_DEFRAGMENT else {}
@@ -289,6 +299,7 @@ def _notes(situation: Situation) -> dict[str, str]:
         (situation.etcd_leader, "leads etcd"),
         (situation.active_router, "has the endpoint's address"),
         *((host, "an earlier run has not put it back into service") for host in situation.left_in_maintenance),
+        *((host, f"containerd {situation.containerd_version}") for host in situation.containerd_todo),
         *((host, f"etcd gives back {size} MiB") for host, size in gives_back.items()),
     ]
     return {host.host: ", ".join(note for name, note in said if name == host.host) for host in situation.nodes if any(name == host.host for name, _note in said)}
@@ -458,7 +469,7 @@ def make_plan(request: Request) -> Plan:
         todo=_todo(situation),
         expired=renewal.expired(situation),
         notes=_notes(situation),
-        drains=request.procedure.drains and (situation.upgrade is None or any(visit["drain"] for visit in situation.upgrade["nodes"].values())),
+        drains=_drains(situation),
         lease=PlannedLease(run=request.own_run.name, takes_over=(situation.lease or {"run": ""})["run"]),
         words=dict(request.words),
         revoke=_has_to_revoke(situation),
@@ -474,6 +485,7 @@ def make_plan(request: Request) -> Plan:
         ),
         containerd=ContainerRuntime(
             source=situation.containerd_source,
+            version=situation.containerd_version or "",
             systemd_cgroup=inputs.cgroup_driver == "systemd",
         ),
         kubeadm=Kubeadm(

@@ -150,7 +150,7 @@ def _control_plane_version(answer: Mapping[str, Any]) -> str | None:
 
 def _versions(seen: Seen) -> Iterator[Difference]:
     inputs = seen.plan["inputs"]
-    wanted, containerd = inputs["kubernetes_version"], inputs["containerd_version"]
+    wanted, containerd = inputs["kubernetes_version"], seen.plan["containerd"]["version"]
     kept = seen.cluster.get("version")
     if kept and kept != wanted:
         yield Difference("Kubernetes", "", kept, wanted, "upgrade")

@@ -309,6 +309,7 @@ def test_a_new_cluster() -> None:
         "version": "1.37.2",
         "bundle_path": "",
         "sandbox_image": "registry.k8s.io/pause:3.10.2",
+        "keeps_containerd": False,
         "step": "join",
         "reset": False,
         "endpoint_address": "198.18.64.10",
@@ -1517,6 +1518,43 @@ def test_a_node_at_which_a_run_stopped_comes_first() -> None:
 
 def test_a_patch_release_is_not_drained_for() -> None:
     assert upgrade(at("1.37.1"))["drains"] is False
+
+
+def with_containerd(cluster: dict[str, Any], **versions: str) -> dict[str, Any]:
+    """The same cluster, but for the containerd of some hosts; the others have 2.3.7."""
+    for host, found in cluster["found"].items():
+        found["containerd"] = {"version": versions.get(host, "2.3.7"), "candidate": None}
+    return cluster
+
+
+RAISED = {"cluster_containerd_version": "2.4.0"}
+
+
+def test_containerd_is_raised_alone_on_nodes_that_are_out_of_service() -> None:
+    made = upgrade(with_containerd(at("1.37.2"), w2="2.4.0"), inputs=RAISED)
+    assert (made["todo"], made["drains"], made["containerd"]["version"]) == ([host for host in SIX if host != "w2"], True, "2.4.0")
+    assert made["upgrade"] is not None and made["upgrade"]["nodes"] == {}
+    assert made["notes"]["w1"] == "containerd 2.4.0" and "w2" not in made["notes"]
+    assert not any(node["keeps_containerd"] for node in made["nodes"].values())
+
+
+def test_containerd_is_raised_in_the_same_visits_as_kubernetes() -> None:
+    made = upgrade(with_containerd(at("1.37.1"), w2="2.4.0"), inputs=RAISED)
+    assert made["todo"] == list(SIX) and made["drains"]
+
+
+def test_only_an_upgrade_replaces_a_members_containerd() -> None:
+    made = plan(**with_containerd({"found": living("w3"), "cluster": CLUSTER}), inputs=RAISED)
+    assert {host for host, node in made["nodes"].items() if not node["keeps_containerd"]} == {"w3"}
+    assert plan(**with_containerd({"found": living(), "cluster": CLUSTER}), inputs=RAISED, procedure="etcd_defragment")["todo"] == []
+
+
+def test_the_containerd_of_a_bundle_is_that_of_its_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cluster_bundle, "containerd_version", {str(tmp_path / "1.37.2"): "2.4.1"}.__getitem__)
+    monkeypatch.setattr(cluster_bundle, "faults", lambda *_given, **_options: [])
+    inputs = {"cluster_containerd_source": "bundle", "cluster_bundle_path": str(tmp_path / "{version}")}
+    made = upgrade(with_containerd(at("1.37.2"), w2="2.4.1"), inputs=inputs)
+    assert made["todo"] == [host for host in SIX if host != "w2"]
 
 
 def test_a_cluster_that_has_the_version_has_nothing_to_do() -> None:

@@ -263,7 +263,7 @@ def test_a_component_that_has_not_read_its_files() -> None:
 
 def test_another_containerd() -> None:
     world = seen()
-    world.plan["inputs"]["containerd_version"] = "2.4.0"
+    world.plan["containerd"]["version"] = "2.4.0"
     assert compare(world).hosts == {"upgrade": ["cp1", "cp2", "w1"], "reconfigure": [], "renew_certificates": []}
     assert compare(world).rows[1] == "  cp1, cp2, w1  containerd is 2.3.7; described: 2.4.0"
 
