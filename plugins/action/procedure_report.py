@@ -42,7 +42,7 @@ def records_of(measured: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]
 
 
 class ActionModule(ControllerAction):
-    """Changes nothing, so check mode is no different."""
+    """In check mode nothing was worked on, and there is nothing to say."""
 
     OPTIONS = {
         "visited": {"type": "list", "elements": "str", "required": True},
@@ -51,6 +51,8 @@ class ActionModule(ControllerAction):
     }
 
     def work(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        if self._task.check_mode:
+            return {"changed": False, "skipped": True, "msg": "nothing was done in check mode"}
         found = costs(visits_of(arguments["visited"], task_vars["hostvars"]), records_of(arguments["measured"]), arguments["clients"])
         shown = lines(found)
         bad = bool(found["lost_writes"] or any(one["failed"] for one in found["visits"]))

@@ -19,6 +19,11 @@ description:
     it did not end as it should. A host without C(visit_began) was not visited.
   - Works on the controller alone, without a connection to any host.
 extends_documentation_fragment: quorum.kubeadm.attributes.reads
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying the target.
+    support: full
+    details: Prints nothing in check mode, in which nothing was worked on.
 options:
   visited:
     description: The hosts that were to be visited, by their names in the inventory.

@@ -353,13 +353,20 @@ def _proxies(situation: Situation) -> dict[str, Proxy]:
 def _clients(situation: Situation) -> dict[str, str]:
     """The two hosts that measure what a procedure costs, with the address or name at which each asks the endpoint.
 
-    Those on which least is done that an endpoint depends on, and as far apart in the inventory as can be, so that they are not worked on at the same time.
+    Those of the run first; among them those on which least is done that an endpoint depends on, and as far apart in the inventory as can be, so that they
+    are not worked on at the same time.
     """
     view = View(situation.inputs.endpoint_address, "", "", True, False)
     address = situation.endpoint_type.resolves_to(view) or situation.inputs.endpoint_name
+    places = ((False, False), (False, True), (True, False), (True, True))
     kinds = [
-        [host.host for host in situation.nodes if host.in_run and host.found and host.control_plane is control_plane and (host in situation.proxies) is proxy]
-        for control_plane, proxy in ((False, False), (False, True), (True, False), (True, True))
+        [
+            host.host
+            for host in situation.nodes
+            if host.in_run is in_run and host.found and host.control_plane is control_plane and (host in situation.proxies) is proxy
+        ]
+        for in_run in (True, False)
+        for control_plane, proxy in places
         # Behind such a load balancer, a control plane's own name of the endpoint leads to itself.
         if not (control_plane and situation.endpoint_type.balanced and not situation.endpoint_type.needs_hairpin)
     ]

@@ -58,3 +58,9 @@ def test_visits_that_did_not_end(printed: list[str]) -> None:
     ]
     assert printed[-1] == "What it cost those who used the cluster was not measured."
     assert [line[0] for line in printed] == [" ", "✓", "✗", "✗", "W"]
+
+
+def test_check_mode_has_nothing_to_tell(printed: list[str]) -> None:
+    facts: dict[str, dict[str, Any]] = {"cp1": {"visit_began": 100.0, "visit_ended": 110.0}}
+    result = run_action(procedure_report, {"visited": ["cp1"], "clients": ["w1"]}, {"hostvars": facts}, check_mode=True)
+    assert (result["skipped"], printed, result.get("warnings")) == (True, [], None)

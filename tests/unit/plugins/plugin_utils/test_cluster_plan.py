@@ -194,6 +194,8 @@ def steps(made: Plan) -> dict[str, str]:
         ({}, {"w1": "198.18.64.10", "w3": "198.18.64.10"}),
         # Not the first and the last of what the inventory has, but of what this run reaches.
         ({"run": ("cp1", "w2", "w3")}, {"w2": "198.18.64.10", "w3": "198.18.64.10"}),
+        # Another goes on while the only one of the run is rebooted.
+        ({"run": ("w3",)}, {"w3": "198.18.64.10", "w1": "198.18.64.10"}),
         ({"workers": ("w1",)}, {"w1": "198.18.64.10", "cp1": "198.18.64.10"}),
         ({"workers": (), "proxies": ("w1", "w2")}, {"cp1": "198.18.64.10", "cp3": "198.18.64.10"}),
         ({"workers": ()}, {"cp1": "198.18.64.10", "cp3": "198.18.64.10"}),
