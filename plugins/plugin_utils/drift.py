@@ -323,10 +323,9 @@ def _shared(seen: Seen) -> Iterator[Difference]:
 
 
 def _configuration(text: str | None) -> Any:
-    """A ClusterConfiguration without its version, which is compared apart; names in certificates have no order."""
+    """A ClusterConfiguration, in which names in certificates have no order."""
     document = _by_name(_document(text))
     if isinstance(document, dict):
-        document.pop("kubernetesVersion", None)
         server = document.get("apiServer", {})
         if "certSANs" in server:
             server["certSANs"] = sorted(server["certSANs"])
@@ -393,11 +392,10 @@ def _registration(host: str, seen: Seen) -> Mapping[str, Any]:
 
 
 def _recorded(host: str, flag: str, seen: Seen) -> list[str]:
-    """The values of a list that the kubelet of a host was given when it joined, and that are not described any more."""
+    """The values of a list that the kubelet of a host was given when it joined, where its flags are to be others now."""
     for file in seen.files.get(host, {}).get("files", []):
         if file["path"].endswith("/kubeadm-flags.env"):
-            then, now = (_flags(_kubelet_words(text or "")).get(flag, "").split(",") for text in (file["there"], file["wanted"]))
-            return [value for value in then if value and value not in now]
+            return [value for value in _flags(_kubelet_words(file["there"] or "")).get(flag, "").split(",") if value]
     return []
 
 
