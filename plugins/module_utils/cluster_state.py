@@ -63,6 +63,15 @@ class ProcedureLease(TypedDict):
     failed: str
 
 
+class Pool(TypedDict):
+    """A pool of Calico's, with the network it gives addresses of; `ipip` and `vxlan` are Always, CrossSubnet or Never."""
+
+    name: str
+    cidr: str
+    ipip: str
+    vxlan: str
+
+
 class Cluster(TypedDict):
     """A living cluster."""
 
@@ -76,6 +85,7 @@ class Cluster(TypedDict):
     service_subnets: list[str]
     documents: Documents
     addons: dict[str, str]
+    calico_pools: list[Pool]
     nodes: list[Node]
     etcd_members: list[Member]
     etcd_problem: str | None
@@ -122,6 +132,20 @@ def _addons(named: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, str
     return {name: one["spec"]["template"]["spec"]["containers"][0]["image"] for name, one in found.items() if one}
 
 
+def parse_pools(objects: Iterable[Mapping[str, Any]]) -> list[Pool]:
+    """Read Calico's IPPools, those aside that give no addresses any more."""
+    return [
+        Pool(
+            name=pool["metadata"]["name"],
+            cidr=pool["spec"]["cidr"],
+            ipip=pool["spec"].get("ipipMode") or "Never",
+            vxlan=pool["spec"].get("vxlanMode") or "Never",
+        )
+        for pool in objects
+        if pool["kind"] == "IPPool" and not pool["spec"].get("disabled")
+    ]
+
+
 def parse_lease(lease: Mapping[str, Any] | None) -> ProcedureLease | None:
     """Read the Lease of the procedures; None where there is none."""
     if lease is None:
@@ -163,6 +187,7 @@ def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[
         service_subnets=_list(scalar(configuration, "serviceSubnet")),
         documents=documents,
         addons=_addons(named),
+        calico_pools=[],
         nodes=sorted((parse_node(node) for node in nodes), key=lambda node: node["name"]),
         etcd_members=[],
         etcd_problem=None,

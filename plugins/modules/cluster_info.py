@@ -85,6 +85,13 @@ cluster:
       description: The images of C(kube-proxy), C(coredns) and C(calico-node), where they are there.
       type: dict
       sample: {kube-proxy: "registry.k8s.io/kube-proxy:v1.37.2", coredns: "registry.k8s.io/coredns/coredns:v1.14.6"}
+    calico_pools:
+      description: >-
+        Calico's pools of addresses, with the network and how packets between nodes are encapsulated, C(ipip) and C(vxlan), V(Always), V(CrossSubnet) or
+        V(Never). None where Calico is not there.
+      type: list
+      elements: dict
+      sample: [{name: default-ipv4-ippool, cidr: 10.244.0.0/16, ipip: Never, vxlan: Always}]
     nodes:
       description:
         - The nodes in order of their names. C(version) is the kubelet's, C(runtime) the container runtime's with its name, C(addresses) are the
@@ -153,9 +160,9 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import etcd
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster, parse_cluster, unreachable
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster, Pool, parse_cluster, parse_pools, unreachable
 from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, local_kubectl
-from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError, parse_objects
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ETCD_MANIFEST, flag
 
 ROOT = Path("/")
@@ -171,13 +178,21 @@ def etcd_members(root: Path = ROOT, asker: Callable[[Path], etcd.Ask] = etcd.ask
     return etcd.with_status(ask, urls.split(","), etcd.list_members(ask, urls.split(",")))
 
 
+def calico_pools(kubectl: Kubectl) -> list[Pool]:
+    """Return Calico's pools; none where there is no Calico."""
+    answer = kubectl.attempt("get", "--raw", "/apis/crd.projectcalico.org/v1/ippools")
+    return parse_pools(parse_objects(answer.stdout)) if answer.rc == 0 else []
+
+
 def cluster(kubectl: Kubectl, root: Path = ROOT, asker: Callable[[Path], etcd.Ask] = etcd.asker) -> Cluster:
     """Read the cluster."""
     with ThreadPoolExecutor() as side_by_side:
         nodes = side_by_side.submit(kubectl.objects, "get", "nodes")
         objects = side_by_side.submit(kubectl.objects, "--namespace", "kube-system", "get", "secrets,configmaps,daemonsets,deployments,leases")
+        pools = side_by_side.submit(calico_pools, kubectl)
         members = side_by_side.submit(etcd_members, root, asker)
     found = parse_cluster(nodes.result(), objects.result())
+    found["calico_pools"] = pools.result()
     try:
         found["etcd_members"] = members.result()
     except (etcd.EtcdError, OSError) as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -879,6 +880,23 @@ def problems_of(situation: Situation) -> list[Problem]:
     ]
 
 
+def _pool_warnings(situation: Situation) -> Iterator[str]:
+    """Calico takes its encapsulation from the manifest when it makes its pools, and never again."""
+    living, inputs = situation.request.cluster, situation.inputs
+    wanted = ENCAPSULATIONS[inputs.calico_encapsulation]
+    for pool in living["calico_pools"] if living and inputs.pod_network == "calico" else ():
+        # IPv6 has no IP in IP.
+        modes = {"vxlanMode": (pool["vxlan"], wanted.vxlan), **({} if ":" in pool["cidr"] else {"ipipMode": (pool["ipip"], wanted.ipip)})}
+        if pool["cidr"] in inputs.pod_subnets and any(there != described for there, described in modes.values()):
+            there = ", ".join(f"{name} {mode}" for name, (mode, _wanted) in modes.items())
+            patch = json.dumps({"spec": {name: described for name, (_there, described) in modes.items()}})
+            yield (
+                f"cluster_calico_encapsulation is {inputs.calico_encapsulation}, but Calico keeps its pool {pool['name']} as it was made ({there}). Write the "
+                f"cluster's value, or change the pool: kubectl patch ippools.crd.projectcalico.org {pool['name']} --type merge --patch '{patch}'. Pods on "
+                "different nodes do not reach each other until every node has the new routes, for seconds."
+            )
+
+
 def warnings_of(situation: Situation) -> list[str]:
     """What is allowed and yet worth knowing, of a situation without problems."""
     warnings = []
@@ -892,6 +910,7 @@ def warnings_of(situation: Situation) -> list[str]:
             f"An upgrade to {situation.configured_version} is under way, and not every node has it: `ansible-playbook {UPGRADE.playbook}` ends it. "
             "Nodes that join until then get the version that the control plane has, the others are left as they are."
         )
+    warnings += _pool_warnings(situation)
     for host in situation.control_planes:
         if host.state == "control_plane" and host.found and not host.found["api_ready"]:
             warnings.append(f"{host.host}: its API server is not ready ({host.found['api_problem'] or 'no reason given'}).")

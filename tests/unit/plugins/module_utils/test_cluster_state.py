@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import bootstrap_tokens, make_certificate_key, make_token, revocable
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import parse_cluster, parse_node, scalar, unreachable
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import parse_cluster, parse_node, parse_pools, scalar, unreachable
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_config import TOKEN_DESCRIPTION
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "cluster"
@@ -32,6 +32,7 @@ def test_cluster() -> None:
         "pod_subnets": ["10.244.0.0/16"],
         "service_subnets": ["10.96.0.0/12"],
         "addons": {},
+        "calico_pools": [],
         "etcd_members": [],
         "etcd_problem": None,
         "lease": None,
@@ -50,6 +51,19 @@ def test_addons() -> None:
     cluster = parse_cluster([], [coredns, proxy])
     assert cluster["addons"] == {"coredns": "registry.k8s.io/coredns/coredns:v1.14.6"}
     assert cluster["documents"] == {"cluster": None, "kubelet": None, "kube_proxy": "mode: iptables\n"}
+
+
+def test_calicos_pools() -> None:
+    """The pools of Calico 3.33 on a dual-stack cluster, but for what nobody reads, and one that its administrator switched off."""
+    pools = [
+        {"kind": "IPPool", "metadata": {"name": "default-ipv4-ippool"}, "spec": {"cidr": "10.244.0.0/16", "ipipMode": "Never", "vxlanMode": "Always"}},
+        {"kind": "IPPool", "metadata": {"name": "default-ipv6-ippool"}, "spec": {"cidr": "fd00:10:244::/56", "vxlanMode": "CrossSubnet"}},
+        {"kind": "IPPool", "metadata": {"name": "old"}, "spec": {"cidr": "192.0.2.0/24", "ipipMode": "Always", "disabled": True}},
+    ]
+    assert parse_pools(pools) == [
+        {"name": "default-ipv4-ippool", "cidr": "10.244.0.0/16", "ipip": "Never", "vxlan": "Always"},
+        {"name": "default-ipv6-ippool", "cidr": "fd00:10:244::/56", "ipip": "Never", "vxlan": "CrossSubnet"},
+    ]
 
 
 def test_node() -> None:

@@ -59,6 +59,24 @@ def test_cluster(node: Node) -> None:
     assert (cluster["etcd_problem"], cluster["endpoint"], cluster["reachable"]) == (None, "api.lab.test:6443", True)
 
 
+POOL = {"kind": "IPPool", "metadata": {"name": "default-ipv4-ippool"}, "spec": {"cidr": "10.244.0.0/16", "ipipMode": "Always"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        (Result(0, json.dumps({"kind": "IPPoolList", "items": [POOL]}), ""), ["default-ipv4-ippool"]),
+        (Result(1, "", "Error from server (NotFound): the server could not find the requested resource"), []),
+    ],
+)
+def test_calicos_pools(node: Node, answer: Result, names: list[str]) -> None:
+    def run(argv: Sequence[str], stdin: str | None, seconds: float) -> Result:
+        return answer if "--raw" in argv else kubectl(argv, stdin, seconds)
+
+    found = cluster_info.cluster(Kubectl("/etc/kubernetes/admin.conf", Deadline(1), run), node("control_plane"), lambda _root: gateway)
+    assert [pool["name"] for pool in found["calico_pools"]] == names
+
+
 def test_etcd_that_does_not_answer_does_not_hide_the_rest(node: Node) -> None:
     def silent(url: str, body: Mapping[str, Any] | None) -> Any:
         raise etcd.EtcdError("timed out")

@@ -94,6 +94,7 @@ CLUSTER: dict[str, Any] = {
         "kube_proxy": "mode: iptables\n",
     },
     "addons": {"calico-node": "quay.io/calico/node:v3.33.0"},
+    "calico_pools": [{"name": "default-ipv4-ippool", "cidr": "10.244.0.0/16", "ipip": "Never", "vxlan": "Always"}],
     "nodes": [
         {
             "name": host,
@@ -437,6 +438,39 @@ def test_a_complete_cluster_has_nothing_to_do() -> None:
     made = plan(found=living(), cluster=CLUSTER)
     assert not made["initialise"] and made["joining"] == [] and set(steps(made).values()) == {"none"}
     assert made["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "patched"),
+    [
+        ({"cluster_calico_encapsulation": "vxlan"}, None),
+        ({"cluster_calico_encapsulation": "vxlan_cross_subnet"}, {"vxlanMode": "CrossSubnet", "ipipMode": "Never"}),
+        ({"cluster_calico_encapsulation": "ipip"}, {"vxlanMode": "Never", "ipipMode": "Always"}),
+        ({"cluster_calico_encapsulation": "ipip", "cluster_pod_network": "none"}, None),
+    ],
+)
+def test_the_encapsulation_of_pools_that_are_there(inputs: dict[str, Any], patched: dict[str, str] | None) -> None:
+    own = {"name": "mine", "cidr": "192.168.0.0/24", "ipip": "Always", "vxlan": "Never"}
+    made = plan(found=living(), cluster={**CLUSTER, "calico_pools": [*CLUSTER["calico_pools"], own]}, inputs=inputs)
+    if patched is None:
+        assert made["warnings"] == []
+    else:
+        (warning,) = made["warnings"]
+        assert "Calico keeps its pool default-ipv4-ippool as it was made (vxlanMode Always, ipipMode Never)" in warning
+        assert f"kubectl patch ippools.crd.projectcalico.org default-ipv4-ippool --type merge --patch '{json.dumps({'spec': patched})}'" in warning
+
+
+def test_ipv6_has_no_ip_in_ip() -> None:
+    subnets = {"cluster_pod_subnets": ["fd00:10:244::/56"], "cluster_service_subnets": ["fd00:10:96::/112"]}
+    described = {**INPUTS, **subnets, "cluster_endpoint_address": "2001:db8::10"}
+    pools = [{"name": "default-ipv6-ippool", "cidr": "fd00:10:244::/56", "ipip": "Never", "vxlan": "Never"}]
+    six = {host: copy.deepcopy(found) for host, found in living().items()}
+    for number, (host, found) in enumerate(six.items(), start=0x11):
+        found["interfaces"][1]["addresses"] = [{"address": f"2001:db8::{number:x}", "prefix": 64}]
+        found["default_address"] = f"2001:db8::{number:x}"
+    nodes = [{**known, "addresses": [six[known["name"]]["default_address"]]} for known in CLUSTER["nodes"]]
+    cluster = {**CLUSTER, "pod_subnets": subnets["cluster_pod_subnets"], "service_subnets": subnets["cluster_service_subnets"], "calico_pools": pools}
+    assert plan(found=six, cluster={**cluster, "nodes": nodes}, inputs={**described, "cluster_calico_encapsulation": "ipip"})["warnings"] == []
 
 
 def test_the_primary_is_whoever_serves() -> None:
