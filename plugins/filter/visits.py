@@ -54,8 +54,14 @@ def standing(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) ->
     return [host for host in hosts if host not in failures(hosts, hostvars)] or list(hosts)
 
 
+def visited_at_once(hostvars: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many workers are visited at the same time, by what `playbooks/begin.yml` registered; one before that."""
+    walks = (hostvars[host].get("walk") for host in hostvars)
+    return next((int(walk["visits"]["at_once"]) for walk in walks if walk), 1)
+
+
 class FilterModule:
     """The filters' registration."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"failed_visits": failed_visits, "standing": standing}
+        return {"failed_visits": failed_visits, "standing": standing, "visited_at_once": visited_at_once}
