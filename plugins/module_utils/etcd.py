@@ -188,22 +188,9 @@ def remove(ask: Ask, endpoints: Sequence[str], member: Member) -> None:
     _first_answer(ask, endpoints, "/v3/cluster/member/remove", {"ID": str(int(member["id"], 16))})
 
 
-def leader(ask: Ask, endpoints: Sequence[str]) -> str:
-    """Return the id of the leader as the first endpoint that answers knows it; empty while there is none."""
-    number = int(_first_answer(ask, endpoints, "/v3/maintenance/status", {}).get("leader") or 0)
-    return format(number, "x") if number else ""
-
-
-def alarms(ask: Ask, endpoints: Sequence[str]) -> list[tuple[str, str]]:
-    """Return each alarm with the id of its member, such as NOSPACE."""
-    found = _first_answer(ask, endpoints, "/v3/maintenance/alarm", {"action": "GET"}).get("alarms", [])
-    return [(format(int(one["memberID"]), "x"), one["alarm"]) for one in found]
-
-
-def transfer_leadership(ask: Ask, members: Sequence[Member], leads: str, target: Member) -> None:
+def transfer_leadership(ask: Ask, leader: Member, target: Member) -> None:
     """Let another voter lead. Only the leader itself does so (etcdserver/api/v3rpc/maintenance.go, MoveLeader)."""
-    endpoints = next((member["client_urls"] for member in members if member["id"] == leads), [])
-    _first_answer(ask, endpoints, "/v3/maintenance/transfer-leadership", {"targetID": str(int(target["id"], 16))})
+    _first_answer(ask, leader["client_urls"], "/v3/maintenance/transfer-leadership", {"targetID": str(int(target["id"], 16))})
 
 
 def remove_member(ask: Ask, endpoints: Sequence[str], peer_url: str) -> str | None:

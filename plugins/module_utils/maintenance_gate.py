@@ -28,7 +28,7 @@ def api_server_problems(not_ready: Mapping[str, str | None]) -> list[str]:
     return [f"the API server of {name} is not ready: {reason}" for name, reason in not_ready.items() if reason]
 
 
-def etcd_verdict(members: Sequence[Member], alarms: Iterable[tuple[str, str]], without: str) -> Verdict:
+def etcd_verdict(members: Sequence[Member], without: str) -> Verdict:
     """Judge etcd without the member of that name, or with all of them where it has none of that name.
 
     An etcd of one or two members loses its quorum with either: that is no reason to leave such a cluster alone for ever, so it is said, and not refused.
@@ -37,7 +37,7 @@ def etcd_verdict(members: Sequence[Member], alarms: Iterable[tuple[str, str]], w
     others = [member for member in members if member["name"] != without]
     problems = [f"etcd's member {names[member['id']]} is not healthy" for member in others if not member["healthy"]]
     problems += [f"etcd's member {names[member['id']]} is still a learner" for member in others if member["learner"]]
-    problems += [f"etcd's member {names.get(member, member)} has the alarm {alarm}" for member, alarm in alarms]
+    problems += [f"etcd's member {names[member['id']]} has the alarm {alarm}" for member in members for alarm in member["alarms"]]
     voters = [member for member in members if not member["learner"]]
     left = [member for member in voters if member["healthy"] and member["name"] != without]
     needed = majority(len(voters))

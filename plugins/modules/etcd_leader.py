@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leader:
-  description: The name of the member that leads now; empty where kubeadm runs no etcd on this host, and where no other member can lead.
+  description: The name of the member that leads now; empty where kubeadm runs no etcd on this host, and while none leads.
   returned: success
   type: str
   sample: cp3
@@ -55,11 +55,10 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import (
     EtcdError,
     Member,
     asker,
-    leader,
     list_members,
     local_endpoints,
     transfer_leadership,
-    with_health,
+    with_status,
 )
 
 # An election takes two of etcd's election timeouts at most, which are a second by default.
@@ -83,24 +82,24 @@ def move(
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[bool, str]:
     """Return whether the leadership moved, and to whom."""
-    members = list_members(ask, endpoints)
-    names = {member["id"]: member["name"] for member in members}
-    leads = leader(ask, endpoints)
-    if names.get(leads) != away_from:
-        return False, names.get(leads, "")
-    target = successor(with_health(ask, members), away_from, rather_not)
-    if target is None:
-        return False, ""
+    def look() -> tuple[list[Member], Member | None]:
+        members = with_status(ask, endpoints, list_members(ask, endpoints))
+        return members, next((member for member in members if member["leader"]), None)
+
+    members, leads = look()
+    target = successor(members, away_from, rather_not)
+    if leads is None or leads["name"] != away_from or target is None:
+        return False, leads["name"] if leads else ""
     if check_mode:
         return True, target["name"]
-    transfer_leadership(ask, members, leads, target)
+    transfer_leadership(ask, leads, target)
     end = clock() + PATIENCE
-    while names.get(leads) in (away_from, None):
+    while leads is None or leads["name"] == away_from:
         if clock() >= end:
             raise EtcdError(f"{away_from} still leads {PATIENCE:g} seconds after it was told to let {target['name']} do so")
         sleep(PAUSE)
-        leads = leader(ask, endpoints)
-    return True, names[leads]
+        _members, leads = look()
+    return True, leads["name"]
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.quorum.kubeadm.plugins.module_utils.api_server import why_not_ready
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import parse_node
 from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, local_kubectl, read_control_plane
-from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import Ask, EtcdError, alarms, asker, list_members, local_endpoints, with_health
+from ansible_collections.quorum.kubeadm.plugins.module_utils.etcd import Ask, EtcdError, asker, list_members, local_endpoints, with_status
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.maintenance_gate import Verdict, api_server_problems, etcd_verdict, others_serve
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ApiServer
@@ -78,7 +78,7 @@ def look(node: str, kubectl: Kubectl, ask: Ask | None, port: int, root: Path = R
     if ask is None:
         return Verdict(problems, "")
     endpoints = local_endpoints(root)
-    etcd = etcd_verdict(with_health(ask, list_members(ask, endpoints)), alarms(ask, endpoints), node)
+    etcd = etcd_verdict(with_status(ask, endpoints, list_members(ask, endpoints)), node)
     return Verdict(problems + etcd.problems, etcd.quorum)
 
 

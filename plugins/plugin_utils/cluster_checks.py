@@ -664,12 +664,14 @@ def duration(text: str) -> float | None:
 def check_lease(situation: Situation) -> Iterator[Problem]:
     """Whether another procedure is at work, or was cut short."""
     lease, procedure = situation.lease, situation.request.procedure
-    if lease is None or situation.takes_over_anything:
+    if lease is None:
         return
     what, by = f"{lease['procedure']} is at work", f"begun at {lease['since']} by {lease['run']}"
     dead = f"if that run is dead, say -e {TAKEOVER}=yes"
     if situation.request.lease_verdict == "alive":
         yield Problem("this cluster", f"{what}, {by}", "wait until it has ended")
+    elif situation.said(TAKEOVER):
+        return
     elif situation.request.lease_verdict == "unknown" and lease["run"]:
         yield Problem("this cluster", f"{what}, {by}, and from here it cannot be seen whether that run lives", f"wait until it has ended; {dead}")
     elif lease["procedure"] != procedure.name:

@@ -19,7 +19,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.etcd_topology impor
 from ansible_collections.quorum.kubeadm.plugins.module_utils import ports
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils import cluster_bundle, upgrade
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedure_run import Run, Verdict, this_run
-from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, TAKEOVER, UPGRADE, YES, Procedure
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import SITE, UPGRADE, YES, Procedure
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, walking_order
 from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, Cluster, ProcedureLease
 from ansible_collections.quorum.kubeadm.plugins.module_utils.machine import Interface, System
@@ -299,8 +299,8 @@ class Situation:
     @property
     def etcd_leader(self) -> str | None:
         """The host whose member leads etcd, where that is known."""
-        members: Sequence[Mapping[str, Any]] = self.request.cluster["etcd_members"] if self.request.cluster else []
-        leaders = [member["name"] for member in members if member.get("leader")]
+        members = self.request.cluster["etcd_members"] if self.request.cluster else []
+        leaders = [member["name"] for member in members if member["leader"]]
         return next((host.host for host in self.etcd_members if host.name in leaders), None)
 
     @property
@@ -311,11 +311,6 @@ class Situation:
     def said(self, word: str) -> bool:
         """Whether a word was switched on."""
         return self.request.words.get(word) in YES
-
-    @property
-    def takes_over_anything(self) -> bool:
-        """Whether the user says that whoever holds the Lease is dead."""
-        return self.said(TAKEOVER)
 
     @property
     def left_in_maintenance(self) -> list[str]:

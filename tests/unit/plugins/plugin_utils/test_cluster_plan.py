@@ -20,6 +20,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_inputs impo
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_model import Request
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_plan import Plan, Refused, make_plan, router_id
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.failover import priorities
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedure_run import Verdict
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.procedures import PROCEDURES
 
 from ...samples import clean_machine
@@ -112,6 +113,7 @@ CLUSTER: dict[str, Any] = {
             "peer_urls": [f"https://{ADDRESSES[host]}:2380"],
             "healthy": True,
             "learner": False,
+            "leader": False,
             "db_size": 3624960,
             "db_in_use": 1634304,
         }
@@ -161,6 +163,7 @@ def request(
     procedure: str = "site",
     said: Sequence[str] = (),
     words: dict[str, Any] | None = None,
+    lease_verdict: Verdict = "unknown",
 ) -> Request:
     """Three control planes and three workers, clean machines, but for what is given; a host found as None was not reached."""
     everyone = tuple(dict.fromkeys((*control_planes, *workers, *proxies)))
@@ -175,6 +178,7 @@ def request(
         procedure=PROCEDURES[procedure],
         said=frozenset(said),
         words=words or {},
+        lease_verdict=lease_verdict,
     )
 
 
@@ -1700,3 +1704,166 @@ def test_while_versions_are_mixed_who_joins_gets_the_control_planes_and_members_
     }
     assert made["nodes"]["w3"]["bundle_path"] == f"{tmp_path}/1.36.5"
     assert any("An upgrade to 1.37.2 is under way" in warning and "quorum.kubeadm.upgrade` ends it" in warning for warning in made["warnings"])
+
+
+# One node after the other.
+
+RUN = "controller/boot/4026531836/4711/812345"
+LEASE = {"procedure": "reboot", "run": RUN, "since": "2026-11-28T16:53:28Z", "steps": [], "failed": ""}
+
+
+def cluster(**differs: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(CLUSTER), **differs}
+
+
+def walked(**differs: Any) -> Plan:
+    return plan(**{"procedure": "reboot", "found": living(), "cluster": CLUSTER, **differs})
+
+
+def asking(*hosts: str) -> dict[str, Any]:
+    return {host: {**found, "reboot_required": host in hosts} for host, found in living().items()}
+
+
+def with_vip(host: str, found: dict[str, Any]) -> dict[str, Any]:
+    interfaces = copy.deepcopy(found[host]["interfaces"])
+    interfaces[1]["addresses"].append({"address": "198.18.64.10", "prefix": 24})
+    return {**found, host: {**found[host], "interfaces": interfaces}}
+
+
+def led_by(host: str) -> dict[str, Any]:
+    return cluster(etcd_members=[{**member, "leader": member["name"] == host} for member in CLUSTER["etcd_members"]])
+
+
+def marked(*hosts: str, ready: bool = True) -> list[dict[str, Any]]:
+    marks = {"quorum.kubeadm/maintenance": RUN}
+    return [{**node, "ready": ready or node["name"] not in hosts, "annotations": marks if node["name"] in hosts else {}} for node in CLUSTER["nodes"]]
+
+
+def test_the_walk_and_what_each_visit_is_told() -> None:
+    made = walked(found=with_vip("cp2", living()), cluster=led_by("cp1"))
+    assert made["order"] == {"control_planes": ["cp3", "cp1", "cp2"], "workers": ["w1", "w2", "w3"]}
+    assert made["notes"] == {"cp1": "leads etcd", "cp2": "has the endpoint's address"} and made["drains"]
+    assert made["visits"]["cp1"] == {"name": "cp1", "control_plane": True, "serving": "cp3", "address": "198.18.64.10", "later": ["cp2"]}
+    assert made["visits"]["w2"] == {"name": "w2", "control_plane": False, "serving": "cp3", "address": "", "later": []}
+
+
+def test_a_visit_is_served_by_an_api_server_that_is_ready() -> None:
+    found = {**living(), "cp2": control_plane("cp2", api_ready=False)}
+    assert {host: visit["serving"] for host, visit in walked(found=found)["visits"].items()} == {
+        "cp1": "cp3",
+        "cp2": "cp1",
+        "cp3": "cp1",
+        **dict.fromkeys(WORKERS, "cp1"),
+    }
+    alone = plan(
+        procedure="reboot", control_planes=("cp1",), workers=(), found={"cp1": control_plane("cp1")}, cluster=cluster(etcd_members=CLUSTER["etcd_members"][:1])
+    )
+    assert alone["visits"]["cp1"]["serving"] == "cp1"
+
+
+def test_a_virtual_ip_is_handed_over_by_those_that_may_have_it() -> None:
+    made = walked(found={**living(), "lb1": node("lb1"), "lb2": node("lb2")}, proxies=("lb1", "lb2"))
+    assert {visit["address"] for visit in made["visits"].values()} == {""}
+
+
+@pytest.mark.parametrize(
+    ("differs", "todo"),
+    [
+        ({}, []),
+        ({"found": asking("w2", "cp1")}, ["cp1", "w2"]),
+        ({"found": asking("w2", "cp1"), "run": ("w2", "w3")}, ["w2"]),
+        ({"words": {"reboot_all": True}}, list(SIX)),
+        ({"words": {"reboot_all": "yes"}, "run": ("w2",)}, ["w2"]),
+        ({"words": {"reboot_all": "no"}}, []),
+        # Updates may be what makes a node ask for it.
+        ({"words": {"reboot_update": "yes"}}, list(SIX)),
+        # A machine that has not joined yet is no node.
+        ({"words": {"reboot_all": "yes"}, "found": living("w3")}, list(SIX[:-1])),
+        ({"cluster": cluster(nodes=marked("w1"))}, ["w1"]),
+        ({"cluster": cluster(nodes=marked("w1")), "run": ("w2",)}, []),
+        ({"procedure": "verify", "found": asking("w2")}, []),
+    ],
+)
+def test_who_has_something_to_be_done(differs: dict[str, Any], todo: list[str]) -> None:
+    made = walked(**differs)
+    assert made["todo"] == todo
+
+
+def test_what_an_earlier_run_has_left_is_said() -> None:
+    assert walked(cluster=cluster(nodes=marked("w1")))["notes"] == {"w1": "an earlier run has not put it back into service"}
+
+
+@pytest.mark.parametrize(
+    ("lease", "verdict", "procedure", "words", "refusal"),
+    [
+        (None, "unknown", "reboot", {}, None),
+        (LEASE, "alive", "reboot", {}, f"this cluster: reboot is at work, begun at 2026-11-28T16:53:28Z by {RUN}; wait until it has ended"),
+        (LEASE, "dead", "reboot", {}, None),
+        (LEASE, "own", "reboot", {}, None),
+        (
+            LEASE,
+            "unknown",
+            "reboot",
+            {},
+            f"this cluster: reboot is at work, begun at 2026-11-28T16:53:28Z by {RUN}, and from here it cannot be seen whether that run lives; wait until it has "
+            "ended; if that run is dead, say -e procedure_takeover=yes",
+        ),
+        (LEASE, "unknown", "reboot", {"procedure_takeover": "yes"}, None),
+        (
+            {**LEASE, "procedure": "drill"},
+            "dead",
+            "reboot",
+            {},
+            f"this cluster: drill did not come to its end (its run, begun at 2026-11-28T16:53:28Z by {RUN}, is dead); "
+            "run `ansible-playbook quorum.kubeadm.drill` to its end first, or say -e procedure_takeover=yes to leave it as it is",
+        ),
+        (
+            {**LEASE, "procedure": "drill", "run": "", "failed": "cp1: it does not boot"},
+            "unknown",
+            "reboot",
+            {},
+            "this cluster: drill did not come to its end (cp1: it does not boot); "
+            "run `ansible-playbook quorum.kubeadm.drill` to its end first, or say -e procedure_takeover=yes to leave it as it is",
+        ),
+        ({**LEASE, "run": "", "failed": "cp1: it does not boot"}, "unknown", "reboot", {}, None),
+        # Who changes nothing that a procedure changes is not kept away.
+        (LEASE, "alive", "verify", {}, None),
+    ],
+)
+def test_one_procedure_at_a_time(lease: Any, verdict: Verdict, procedure: str, words: dict[str, Any], refusal: str | None) -> None:
+    asked = request(procedure=procedure, found=living(), cluster=cluster(lease=lease), words=words, lease_verdict=verdict)
+    if refusal:
+        with pytest.raises(Refused) as refused:
+            make_plan(asked)
+        assert [str(problem) for problem in refused.value.problems] == [refusal]
+    else:
+        assert make_plan(asked)["lease"]["takes_over"] == (lease["run"] if lease else "")
+
+
+def test_a_living_run_is_not_taken_over_even_on_request() -> None:
+    asked = request(procedure="reboot", found=living(), cluster=cluster(lease=LEASE), words={"procedure_takeover": "yes"}, lease_verdict="alive")
+    with pytest.raises(Refused, match="reboot is at work"):
+        make_plan(asked)
+
+
+def test_a_node_that_is_not_ready_stops_work_on_the_others_unless_an_earlier_run_left_it_so() -> None:
+    nodes = [{**node, "ready": node["name"] != "w3"} for node in CLUSTER["nodes"]]
+    with pytest.raises(Refused, match="w3: is not Ready"):
+        walked(cluster=cluster(nodes=nodes))
+    assert walked(cluster=cluster(nodes=marked("w3", ready=False)))["todo"] == ["w3"]
+
+
+def test_a_word_that_is_neither_yes_nor_no() -> None:
+    with pytest.raises(Refused, match="-e reboot_all: is 'perhaps'; write yes or no"):
+        walked(words={"reboot_all": "perhaps"})
+
+
+@pytest.mark.parametrize(("given", "read"), [("false", False), ("true", True), (False, False)])
+def test_measuring_is_switched_on_the_command_line(given: Any, read: bool) -> None:
+    assert walked(inputs={"cluster_measure": given})["inputs"]["measure"] is read
+
+
+@pytest.mark.parametrize("wrong", ["none", "0%", 0, 2.5, ["1"]])
+def test_how_many_workers_at_once_is_a_number_or_a_percentage(wrong: Any) -> None:
+    with pytest.raises(Refused, match="cluster_workers_at_once: .* write "):
+        walked(inputs={"cluster_workers_at_once": wrong})
