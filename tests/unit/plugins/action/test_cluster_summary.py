@@ -16,8 +16,9 @@ import yaml
 
 ROOT = Path(__file__).parents[4]
 PLAN: dict[str, Any] = {
-    "inputs": {"name": "kubernetes", "kubernetes_version": "1.37.2", "containerd_version": "", "fetch_kubeconfig_to": "", "pod_network": "calico"},
+    "inputs": {"name": "kubernetes", "kubernetes_version": "1.37.2", "fetch_kubeconfig_to": "", "pod_network": "calico"},
     "primary": "cp1",
+    "containerd": {"version": ""},
     "initialise": True,
     "nodes": {"cp1": {"control_plane": True}},
     "joining": [],

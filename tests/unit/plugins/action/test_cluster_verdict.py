@@ -14,7 +14,8 @@ from .conftest import run_action
 
 PLAN: dict[str, Any] = {
     "primary": "cp1",
-    "inputs": {"endpoint_name": "api.lab.test", "endpoint_address": "198.18.64.10", "kubernetes_version": "1.37.2", "containerd_version": ""},
+    "containerd": {"version": ""},
+    "inputs": {"endpoint_name": "api.lab.test", "endpoint_address": "198.18.64.10", "kubernetes_version": "1.37.2"},
     "endpoint": {"host_port": "api.lab.test:16443", "floating": True, "mover": "keepalived"},
     "nodes": {"cp1": {"name": "cp1", "control_plane": True, "init_configuration": {"nodeRegistration": {"taints": []}}}},
     "proxies": {"cp1": {}},
