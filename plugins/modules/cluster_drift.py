@@ -69,13 +69,13 @@ differences:
       description: What is described, empty for nothing.
       type: str
     procedure:
-      description: What brings it about, V(upgrade), V(reconfigure) or V(renew_certificates).
+      description: What brings it about, V(upgrade) or V(reconfigure).
       type: str
 hosts:
   description: The hosts that each procedure has to work on. What the cluster keeps for all nodes is in RV(differences) alone.
   returned: success
   type: dict
-  sample: {upgrade: [], reconfigure: [cp1, cp2, cp3], renew_certificates: []}
+  sample: {upgrade: [], reconfigure: [cp1, cp2, cp3]}
 not_compared:
   description: Why hosts that belong to the cluster could not be compared, by host.
   returned: success

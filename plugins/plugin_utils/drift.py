@@ -22,9 +22,9 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_render impo
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import aligned
 
-Brings = Literal["upgrade", "reconfigure", "renew_certificates"]
+Brings = Literal["upgrade", "reconfigure"]
 # In the order in which a person runs them: an upgrade writes the cluster's own documents anew on each node, so what differs goes last.
-PROCEDURES: tuple[Brings, ...] = ("upgrade", "reconfigure", "renew_certificates")
+PROCEDURES: tuple[Brings, ...] = ("upgrade", "reconfigure")
 ByHost = Mapping[str, Mapping[str, Any]]
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -32,8 +32,6 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SYSTEMD_RESOLVED = "/run/systemd/resolve/resolv.conf"
 # A control plane mounts those of them that were there when kubeadm wrote its manifest (caCertsExtraVolumePaths in phases/controlplane/volumes.go).
 CA_VOLUMES = frozenset({"etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certificates", "usr-share-ca-certificates", "usr-local-share-ca-certificates"})
-# These two say how the next certificates are made.
-RENEWED = ("certificateValidityPeriod", "encryptionAlgorithm")
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 SERVED_NAME = "a name in the API server's certificate"
 MANIFESTS = "/etc/kubernetes/manifests/"
@@ -312,8 +310,7 @@ def _shared(seen: Seen) -> Iterator[Difference]:
         return
     shared, documents = answer["shared"], seen.cluster["documents"]
     for change in _changes(_configuration(documents["cluster"]), _configuration(shared["cluster"])):
-        procedure: Brings = "renew_certificates" if change.path in RENEWED else "reconfigure"
-        yield Difference(f"kubeadm-config {change.path}", "", change.there, change.wanted, procedure)
+        yield Difference(f"kubeadm-config {change.path}", "", change.there, change.wanted, "reconfigure")
     for change in _kubelet_changes(documents["kubelet"], shared["kubelet"]):
         # Each node has its own, from instance-config.yaml.
         if change.path != "containerRuntimeEndpoint":

@@ -37,7 +37,7 @@ def test_what_differs_is_printed_and_returned(printed: list[str]) -> None:
     assert printed[:2] == ["Drift: the cluster is not what the inventory describes.", "  ansible-playbook quorum.kubeadm.reconfigure brings this about:"]
     # A host whose version the row of another repeats is named with it.
     assert "    cp1, cp2, w1  kubelet maxPods is not there; described: 60" in printed
-    assert result["hosts"] == {"upgrade": [], "reconfigure": ["cp1", "cp2", "w1"], "renew_certificates": []}
+    assert result["hosts"] == {"upgrade": [], "reconfigure": ["cp1", "cp2", "w1"]}
     assert {"subject": "kubelet maxPods", "host": "w1", "there": "", "wanted": "60", "procedure": "reconfigure"} in result["differences"]
 
 

@@ -53,7 +53,7 @@ def subjects(drift: Drift, host: str) -> list[str]:
 def test_a_cluster_as_it_is_described_has_no_drift() -> None:
     drift = compare(seen())
     assert drift == Drift([], {}) and drift.rows == drift.lines == []
-    assert drift.hosts == {"upgrade": [], "reconfigure": [], "renew_certificates": []}
+    assert drift.hosts == {"upgrade": [], "reconfigure": []}
 
 
 def test_everything_that_another_description_changes() -> None:
@@ -97,7 +97,7 @@ def test_everything_that_another_description_changes() -> None:
         "label example.org/rack",
         "taint example.org/gpu:NoSchedule",
     ]
-    assert drift.hosts == {"upgrade": [], "reconfigure": ["cp1", "cp2", "w1"], "renew_certificates": []}
+    assert drift.hosts == {"upgrade": [], "reconfigure": ["cp1", "cp2", "w1"]}
 
 
 SAID = [
@@ -127,14 +127,6 @@ SAID = [
 @pytest.mark.parametrize("line", SAID)
 def test_what_is_there_and_what_is_described(line: str) -> None:
     assert line in [str(one) for one in compare(changed()).differences]
-
-
-def test_how_certificates_are_made_is_for_the_next_ones() -> None:
-    renewed = [one for one in compare(changed()).differences if one.procedure == "renew_certificates"]
-    assert renewed == [
-        Difference("kubeadm-config certificateValidityPeriod", "", "8760h0m0s", "4380h0m0s", "renew_certificates"),
-        Difference("kubeadm-config encryptionAlgorithm", "", "RSA-2048", "ECDSA-P256", "renew_certificates"),
-    ]
 
 
 def test_what_is_printed() -> None:
@@ -264,7 +256,7 @@ def test_a_component_that_has_not_read_its_files() -> None:
 def test_another_containerd() -> None:
     world = seen()
     world.plan["containerd"]["version"] = "2.4.0"
-    assert compare(world).hosts == {"upgrade": ["cp1", "cp2", "w1"], "reconfigure": [], "renew_certificates": []}
+    assert compare(world).hosts == {"upgrade": ["cp1", "cp2", "w1"], "reconfigure": []}
     assert compare(world).rows[1] == "  cp1, cp2, w1  containerd is 2.3.7; described: 2.4.0"
 
 
