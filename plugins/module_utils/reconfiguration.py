@@ -24,6 +24,7 @@ KUBELET = "kubelet"
 API_SERVER_CERTIFICATE = (f"{PKI}/apiserver.crt", f"{PKI}/apiserver.key")
 KUBELET_CONFIGURATION = KUBELET_FILES["config.yaml"]
 PAUSE = 0.5
+BACK = "The old settings are back on this node, and it serves with them."
 # What kubeadm gives files that are new: it writes manifests and the kubelet's files so.
 MANIFEST_MODE, KUBELET_MODE = 0o600, 0o644
 
@@ -54,7 +55,12 @@ def kept_by(change: Change, others: Iterable[str]) -> list[str]:
 
 
 class Failed(Exception):
-    """The node did not come up with what is new, and has the old again, or not even that; the text is for the operator."""
+    """The node did not come up with what is new; the text is for the operator."""
+
+    def __init__(self, why: str, restored: bool) -> None:
+        """Say why, and whether the node serves with its old settings again."""
+        super().__init__(why)
+        self.restored = restored
 
 
 def wait_kubelet(timeout: float, runner: Runner, root: Path, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -97,7 +103,9 @@ class Trial:
         try:
             started = self._make(change)
         except (KubeadmError, NotUp) as error:
-            raise Failed(f"{error}\n{self._put_back()}") from None
+            trouble = self._put_back()
+            came_of_it = f"The old settings are back in its files, but it does not come up with them either: {trouble}" if trouble else BACK
+            raise Failed(f"{error}\n{came_of_it}", restored=not trouble) from None
         kept_files.forget(self.root)
         return started
 
@@ -148,7 +156,7 @@ class Trial:
             raise NotUp(f"the kubelet cannot be restarted: {done.stderr.strip()}")
 
     def _put_back(self) -> str:
-        """Give the node its old settings back, and tell in a sentence what came of that."""
+        """Give the node its old settings back, and return why it does not come up with them; nothing where it does."""
         before = {component: [process.pid for process in static_pods.processes(component, self.root)] for component in COMPONENTS}
         back = kept_files.put_back(self.root)
         changed = {component_of(path) for path in back}
@@ -163,6 +171,6 @@ class Trial:
             if KUBELET in changed:
                 wait_kubelet(self.timeout, self.runner, self.root)
         except NotUp as error:
-            return f"The old settings are back in its files, but it does not come up with them either: {error}"
+            return str(error)
         kept_files.forget(self.root)
-        return "The old settings are back on this node, and it serves with them." if back else "Nothing was changed before it."
+        return ""

@@ -85,6 +85,10 @@ files:
   type: list
   elements: str
   sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
+restored:
+  description: Whether the node serves with its old settings again.
+  returned: when a component did not come up
+  type: bool
 """
 
 from pathlib import Path
@@ -171,7 +175,9 @@ def main() -> None:
             module.exit_json(**reconfigure(module.params, change, module.check_mode, runner))
     except KubeadmError as error:
         module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
-    except (BusyError, Failed, OSError) as error:
+    except Failed as error:
+        module.fail_json(msg=str(error), restored=error.restored)
+    except (BusyError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

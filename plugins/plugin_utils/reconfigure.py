@@ -39,7 +39,9 @@ class Reconfiguration(TypedDict):
 
 
 def _component(subject: str) -> str:
-    """The component whose file differs, by the first word of the difference; empty where it is no file."""
+    """The component whose file differs, by the first word of the difference; empty where it is no file, or one of others that it has not read."""
+    if subject.endswith(" process"):
+        return ""
     first = subject.partition(" ")[0]
     name = os.path.splitext(os.path.basename(first))[0] if first.startswith("/") else first
     return "kubelet" if name in KUBELET_FILES else name if name in COMPONENTS else ""

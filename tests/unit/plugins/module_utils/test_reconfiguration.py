@@ -115,6 +115,7 @@ def test_an_api_server_that_does_not_come_up_gets_its_old_manifest_back(node: No
         "kube-apiserver is not up after 5 seconds: it does not run. Its last words: Error: unknown flag: --bad\n"
         "The old settings are back on this node, and it serves with them."
     )
+    assert failed.value.restored
     assert (node.text(API_SERVER), node.text(SCHEDULER)) == ("old kube-apiserver", "old kube-scheduler")
     assert node.done == ["etcd is well", "kube-apiserver begins", "kube-apiserver begins"]
     assert not kept_files.is_keeping(node.root)
@@ -138,8 +139,9 @@ def test_a_node_that_comes_up_with_neither(node: Node, monkeypatch: pytest.Monke
         raise NotUp(f"{component} is not up")
 
     monkeypatch.setattr(static_pods, "wait_up", never)
-    with pytest.raises(Failed, match="but it does not come up with them either: etcd is not up"):
+    with pytest.raises(Failed, match="but it does not come up with them either: etcd is not up") as failed:
         node.change({f"{MANIFESTS}/etcd.yaml": "new"})
+    assert not failed.value.restored
     # The next run judges it again.
     assert kept_files.is_keeping(node.root)
 
