@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.quorum.kubeadm.plugins.filter.visits import failed_visits, standing, visited_at_once
+from ansible_collections.quorum.kubeadm.plugins.filter.failed_visits import failed_visits
+from ansible_collections.quorum.kubeadm.plugins.filter.standing import standing
+from ansible_collections.quorum.kubeadm.plugins.filter.visited_at_once import visited_at_once
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import Order, at_once, failures, lines, visits, walking_order
 
 CONTROL_PLANES, WORKERS = ["cp1", "cp2", "cp3"], ["w1", "w2", "w3", "w4", "w5"]

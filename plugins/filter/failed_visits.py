@@ -1,7 +1,7 @@
 # Copyright: Quorum contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How visits of nodes have ended."""
+"""Which visits of nodes have failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ short_description: Which visits of nodes did not end as they should
 version_added: 0.2.0
 author: Quorum contributors (@quorum)
 description:
-  - Of the nodes that a procedure visits, those whose visit has begun and failed, or was not seen to end, each with the reason, a line for each.
+  - Of the nodes that a procedure visits, those whose visit has begun and failed, or was not seen to come to its end, each with the reason.
   - A visit leaves the facts C(visit_began), C(visit_stage), C(visit_failed) and C(visit_ended).
 options:
   _input:
@@ -27,8 +27,8 @@ options:
 
 EXAMPLES = r"""
 - name: Visit the next node only when all is well
-  ansible.builtin.include_tasks: visit.yml
-  when: visited | quorum.kubeadm.failed_visits(hostvars) | length == 0
+  ansible.builtin.include_tasks: maintenance/visit.yml
+  when: walk.visits.nodes | quorum.kubeadm.failed_visits(hostvars) | length == 0
 """
 
 RETURN = r"""
@@ -49,19 +49,8 @@ def failed_visits(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]
     return [f"{host}: {why}" for host, why in failures(hosts, hostvars).items()]
 
 
-def standing(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The hosts whose visit did not fail; all of them, where none is left, for something to be asked."""
-    return [host for host in hosts if host not in failures(hosts, hostvars)] or list(hosts)
-
-
-def visited_at_once(hostvars: Mapping[str, Mapping[str, Any]]) -> int:
-    """How many workers are visited at the same time, by what `playbooks/begin.yml` registered; one before that."""
-    walks = (hostvars[host].get("walk") for host in hostvars)
-    return next((int(walk["visits"]["at_once"]) for walk in walks if walk), 1)
-
-
 class FilterModule:
-    """The filters' registration."""
+    """The filter's registration."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"failed_visits": failed_visits, "standing": standing, "visited_at_once": visited_at_once}
+        return {"failed_visits": failed_visits}
