@@ -20,6 +20,7 @@ from ansible_collections.quorum.kubeadm.plugins.module_utils.unit_files import (
     is_stale,
     look_at_units,
     run_anew,
+    runs_replaced_program,
     take_in,
     unit_properties,
 )
@@ -172,3 +173,14 @@ def test_is_stale(change: dict[str, str], written: float, stale: bool) -> None:
 )
 def test_is_idle(load: str, active: str, file: str, idle: bool) -> None:
     assert is_idle({"LoadState": load, "ActiveState": active, "UnitFileState": file}) is idle
+
+
+def test_a_unit_that_runs_a_replaced_program_is_stale(tmp_path: Path) -> None:
+    """Packages keep the times of their files, so a kubelet that a killed run has not restarted is told by nothing else."""
+    program = tmp_path / "kubelet"
+    for process, target in (("7", f"{program} (deleted)"), ("8", str(program))):
+        (tmp_path / process).mkdir()
+        os.symlink(target, tmp_path / process / "exe")
+    assert runs_replaced_program({"MainPID": "7"}, str(tmp_path))
+    # One that runs its own program, one that does not run, and one that has ended since.
+    assert not any(runs_replaced_program({"MainPID": process}, str(tmp_path)) for process in ("8", "0", "9"))
