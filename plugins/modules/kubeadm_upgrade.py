@@ -81,6 +81,10 @@ images:
   returned: success
   type: dict
   sample: {etcd: "registry.k8s.io/etcd:3.7.0-0", kube-apiserver: "registry.k8s.io/kube-apiserver:v1.37.2"}
+restored:
+  description: Whether the node serves with its old manifests, as if nothing had been done.
+  returned: when it failed
+  type: bool
 put_back:
   description: The components whose old manifests were put back.
   returned: when the new static pods did not come up
@@ -102,9 +106,8 @@ rc:
 
 import json
 import shutil
-import time
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence, TypedDict
+from typing import Any, Callable, Mapping, NoReturn, Sequence, TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -133,10 +136,9 @@ class Refused(Exception):
 class Stopped(Exception):
     """The upgrade of the node failed; the node is as the text says."""
 
-    def __init__(self, message: str, back: list[str], result: Result | None) -> None:
+    def __init__(self, message: str, result: Result, back: Sequence[str] = (), serves: bool = False) -> None:
         super().__init__(message)
-        self.back = back
-        self.result = result
+        self.result, self.back, self.serves = result, list(back), serves
 
 
 class Outcome(TypedDict):
@@ -184,8 +186,10 @@ def member_answers(root: Path, make_asker: Callable[[Path], etcd.Ask] = etcd.ask
         return False
 
 
-def way_back(root: Path, old: Mapping[str, str], params: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Put the old manifests back, and say what the node is now; also return the components that changed."""
+def stop(problem: str, result: Result, root: Path, old: Mapping[str, str], params: Mapping[str, Any]) -> NoReturn:
+    """Put the old manifests back, and raise Stopped with what the node is now and what its new components said last."""
+    changed = [name for name, text in old_manifests.read_manifests(root).items() if old.get(name) != text]
+    words = "".join(f"\nThe last words of {name}: {last_words(name, root)}" for name in changed)
     stays = member_answers(root)
     back = old_manifests.put_back(root, old, [name for name in old if name != "etcd" or not stays])
     server = read_api_server(root)
@@ -196,12 +200,7 @@ def way_back(root: Path, old: Mapping[str, str], params: Mapping[str, Any]) -> t
         said.append("etcd stays as it is, upgraded, since it serves, and has no way back once all of its members have another minor version.")
     if params["snapshot"] and (reason or not stays):
         said.append(f"A snapshot of etcd from before the upgrade is {params['snapshot']}.")
-    return back, " ".join(said)
-
-
-def components_words(root: Path, names: Sequence[str]) -> str:
-    """Return the last words of components, for a message."""
-    return "".join(f"\nThe last words of {name}: {last_words(name, root)}" for name in names)
+    raise Stopped(f"{problem}\n{' '.join(said)}{words}", result, back, serves=reason is None)
 
 
 def drop_etcd_tag(kubectl: Kubectl) -> None:
@@ -234,22 +233,16 @@ def upgrade(params: Mapping[str, Any], check_mode: bool, runner: Runner, kubectl
         drop_etcd_tag(kubectl)
     old = keep_old_manifests(root, version) if images else {}
     copies = set((root / KUBERNETES).glob(ETCD_COPIES))
-    started = time.monotonic()
     try:
         result = kubeadm(runner, arguments, [document])
     except KubeadmError as error:
-        if not images:
-            raise Stopped(str(error), [], error.result) from None
-        changed = [name for name, text in old_manifests.read_manifests(root).items() if old.get(name) != text]
-        words = components_words(root, changed or (["kube-apiserver"] if time.monotonic() - started > params["ready_timeout"] else []))
-        back, state = way_back(root, old, params)
-        raise Stopped(f"{error}\n{state}{words}", back, error.result) from None
+        if images:
+            stop(str(error), error.result, root, old, params)
+        raise Stopped(str(error), error.result) from None
     server = read_api_server(root)
     reason = wait_ready(root, server, params["ready_timeout"]) if server else None
     if reason:
-        words = components_words(root, [name for name, text in old_manifests.read_manifests(root).items() if old.get(name) != text])
-        back, state = way_back(root, old, params)
-        raise Stopped(f"kubeadm has upgraded this node, but after {params['ready_timeout']} seconds {reason}.\n{state}{words}", back, result)
+        stop(f"kubeadm has upgraded this node, but after {params['ready_timeout']} seconds {reason}.", result, root, old, params)
     if not params["keep_etcd_copy"]:
         for copy in set((root / KUBERNETES).glob(ETCD_COPIES)) - copies:
             shutil.rmtree(copy)
@@ -276,8 +269,8 @@ def main() -> None:
             kubectl = Kubectl(str(ROOT / ADMIN_KUBECONFIG), Deadline(module.params["ready_timeout"]))
             module.exit_json(**upgrade(module.params, module.check_mode, runner, kubectl))
     except Stopped as stopped:
-        result = stopped.result or Result(1, "", "")
-        module.fail_json(msg=str(stopped), put_back=stopped.back, rc=result.rc, stdout=result.stdout, stderr=result.stderr)
+        result = stopped.result
+        module.fail_json(msg=str(stopped), restored=stopped.serves, put_back=stopped.back, rc=result.rc, stdout=result.stdout, stderr=result.stderr)
     except (BusyError, KubectlError, OSError, Refused) as error:
         module.fail_json(msg=str(error))
 

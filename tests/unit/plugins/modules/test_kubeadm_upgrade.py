@@ -131,6 +131,7 @@ def test_a_control_plane_that_does_not_come_up_gets_its_old_manifests_back(machi
     with pytest.raises(Stopped, match="timed out waiting for the condition") as stopped:
         upgrade(machine)
     assert stopped.value.back == ["kube-apiserver"] and (machine.root / MANIFEST).read_text() == before
+    assert stopped.value.serves
     assert "The old manifests of kube-apiserver are back on this node, and its API server serves again." in str(stopped.value)
     assert "The last words of kube-apiserver: Error: unknown flag: --no-such-flag" in str(stopped.value)
     # etcd's member serves, and has no way back once all members have the new minor.

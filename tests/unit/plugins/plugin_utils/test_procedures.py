@@ -66,7 +66,7 @@ def test_a_walk_ends_as_it_has_begun_and_survives_a_node_that_is_lost(path: Path
     assert visits
     # An unreachable host would end the run before the last play.
     assert all(play["ignore_unreachable"] for play in visits)
-    assert all("failed_visits" in play["tasks"][0]["when"] for play in visits)
+    assert all("failed_visits" in str(play["tasks"][0]) for play in visits)
 
 
 def test_the_verifications_word_is_one_of_its_playbook() -> None:
