@@ -16,7 +16,7 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis impo
 
 # Beyond that, clocks differ: a module that reads its host's clock starts so late at the most.
 STARTS_WITHIN = 2.0
-BETWEEN = "between nodes"
+OUTSIDE = "before, between, after"
 
 
 class Visit(NamedTuple):
@@ -160,13 +160,13 @@ def costs(visits: Iterable[Visit], records: Mapping[str, Sequence[Record]], clie
     segments = [segment for client, lines in records.items() for segment in segments_of(client, lines)]
     measured = [client for client, lines in records.items() if any(one[0] == "r" for one in lines)]
     edges = [EVER[0], *(moment for visit in walk for moment in (visit.began, visit.ended)), EVER[1]]
-    between = cost([BETWEEN], list(zip(edges[::2], edges[1::2])), segments)
+    outside = cost([OUTSIDE], list(zip(edges[::2], edges[1::2])), segments)
     rows = [cost(visit.hosts, [(visit.began, visit.ended)], segments, visit.failed) for visit in walk]
     total = cost([], [EVER], segments)
     total["took"] = round(walk[-1].ended - walk[0].began, 1) if walk else 0.0
-    between["took"] = round(total["took"] - sum(row["took"] for row in rows), 1)
+    outside["took"] = round(_measured(segments) - sum(row["took"] for row in rows), 1)
     return Costs(
-        visits=[*rows, *([between] if between["lost"] or between["service_lost"] else [])],
+        visits=[*rows, *([outside] if outside["lost"] or outside["service_lost"] else [])],
         total=total,
         writes=sum(one[0] == "w" and one[3] is None for segment in segments for one in segment.records),
         lost_writes=sum(len(lost_writes(lines)) for lines in records.values()),
@@ -174,6 +174,11 @@ def costs(visits: Iterable[Visit], records: Mapping[str, Sequence[Record]], clie
         silent=[client for client in clients if client not in measured],
         doubts=[doubt for client, lines in records.items() for doubt in doubts(client, lines)],
     )
+
+
+def _measured(segments: Sequence[Segment]) -> float:
+    """How long it was measured, from the first start of a client to the last end of one."""
+    return max((segment.end for segment in segments), default=0.0) - min((float(segment.records[0][1]) for segment in segments), default=0.0)
 
 
 def doubts(client: str, records: Sequence[Record]) -> Iterator[str]:

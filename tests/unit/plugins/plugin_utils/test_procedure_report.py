@@ -76,9 +76,11 @@ def test_each_visit_has_what_began_in_it() -> None:
         (["cp2"], 1, 0),
         (["cp1"], 1, 1),
         (["w1", "w2"], 0, 0),
-        (["between nodes"], 1, 0),
+        (["before, between, after"], 1, 0),
     ]
     assert (found["total"]["lost"], found["total"]["lost_twice"]) == (3, 1)
+    # From 95 to the last request at 134.8, but for the visits' 27 seconds.
+    assert found["visits"][3]["took"] == 12.8
     assert found["visits"][1]["slowest"] == 1.5
     assert found["visits"][2]["watch_stalled"] == pytest.approx(125.0 - 122.01)
     assert found["visits"][1]["watch_stalled"] < 0.1
@@ -125,7 +127,7 @@ def test_a_service_has_columns_of_its_own() -> None:
         (["cp2"], 0, 52, 2, 1),
         (["cp1"], 0, 40, 0, 0),
         (["w1", "w2"], 0, 45, 0, 0),
-        (["between nodes"], 0, 66, 1, 0),
+        (["before, between, after"], 0, 66, 1, 0),
     ]
     shown = lines(found)
     assert shown[0].endswith("watch stalled  service lost  lost twice") and shown[1].endswith("0.01 s             2           1")
