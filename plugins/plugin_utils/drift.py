@@ -20,6 +20,7 @@ import yaml
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_render import taint_text
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import MEMBER_STATES
+from ansible_collections.quorum.kubeadm.plugins.plugin_utils import kubeadm_patches
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.cluster_summary import aligned
 
 Brings = Literal["upgrade", "reconfigure"]
@@ -35,6 +36,7 @@ CA_VOLUMES = frozenset({"etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certifi
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 SERVED_NAME = "a name in the API server's certificate"
 MANIFESTS = "/etc/kubernetes/manifests/"
+PATCH_OF_THIS_NODE = kubeadm_patches.of_kubelet({})["path"]
 # The ConfigMaps of kube-system that kubeadm writes its documents to.
 DOCUMENTS = ("kubeadm-config", "kubelet-config")
 
@@ -311,12 +313,19 @@ def _shared(seen: Seen) -> Iterator[Difference]:
     shared, documents = answer["shared"], seen.cluster["documents"]
     for change in _changes(_configuration(documents["cluster"]), _configuration(shared["cluster"])):
         yield Difference(f"kubeadm-config {change.path}", "", change.there, change.wanted, "reconfigure")
+    # What one node has otherwise, each node has as a patch, whatever the cluster's document says. Of the runtime's socket, each has instance-config.yaml.
+    of_nodes = _patched_everywhere(seen) | {"containerRuntimeEndpoint"}
     for change in _kubelet_changes(documents["kubelet"], shared["kubelet"]):
-        # Each node has its own, from instance-config.yaml.
-        if change.path != "containerRuntimeEndpoint":
+        if change.path.partition(".")[0] not in of_nodes:
             yield Difference(f"kubelet-config {change.path}", "", change.there, change.wanted, "reconfigure")
     for name, there, wanted in _addons(shared["addons"], documents, seen.cluster["addons"]):
         yield Difference(name, "", there, wanted, "reconfigure")
+
+
+def _patched_everywhere(seen: Seen) -> set[str]:
+    """The fields of the KubeletConfiguration that are set apart on every node of the plan."""
+    patches = [json.loads(patch["content"]) for node in seen.plan["nodes"].values() for patch in node["patches"] if patch["path"] == PATCH_OF_THIS_NODE]
+    return set.intersection(*map(set, patches)) if len(patches) == len(seen.plan["nodes"]) else set()
 
 
 def _configuration(text: str | None) -> Any:

@@ -129,6 +129,18 @@ def test_what_is_there_and_what_is_described(line: str) -> None:
     assert line in [str(one) for one in compare(changed()).differences]
 
 
+@pytest.mark.parametrize("patched", [("cp1", "cp2", "w1"), ("cp1", "cp2")])
+def test_a_field_that_each_node_has_for_itself(patched: tuple[str, ...]) -> None:
+    """A worker that is to have more pods than the others makes a patch on all nodes of what they shared."""
+    world = seen()
+    world.cluster["documents"]["kubelet"] += "maxPods: 110\nmaxOpenFiles: 1000\n"
+    for host in patched:
+        own = {"path": "/etc/kubernetes/quorum.kubeadm/patches/kubeletconfiguration-of-this-node+merge.json", "content": '{"maxPods": 60}'}
+        world.plan["nodes"][host]["patches"].append(own)
+    fields = ["maxOpenFiles"] if len(patched) == 3 else ["maxOpenFiles", "maxPods"]
+    assert subjects(compare(world), "") == [f"kubelet-config {field}" for field in fields]
+
+
 def test_what_is_printed() -> None:
     shutdown = [Difference("kube-apiserver --v", host, "2", "4", "reconfigure") for host in ("cp1", "cp2")]
     kept = [Difference(f"kubeadm-config apiServer.extraArgs.{name}", "", "", "4", "reconfigure") for name in ("v", "w")]
