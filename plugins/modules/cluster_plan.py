@@ -171,7 +171,9 @@ plan:
       description: Whether the procedure moves the pods of a node away before it works on it.
       type: bool
     lease:
-      description: C(run), the name of this run, by which it holds the Lease, and C(takes_over), that of the run from which it takes it over, or nothing.
+      description: >-
+        C(run), the name of this run, by which it holds the Lease, whether an earlier run has C(left) it, and C(takes_over), the name of that run, or nothing
+        where it said itself that it failed.
       type: dict
     words:
       description: The procedure's own words that were said with C(-e), or in the inventory, with their values.

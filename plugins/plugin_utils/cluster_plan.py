@@ -152,9 +152,10 @@ class PlannedVisit(TypedDict):
 
 
 class PlannedLease(TypedDict):
-    """By which name this run holds the Lease of the procedures, and the run from which it takes it over; empty: from nobody."""
+    """By which name this run holds the Lease of the procedures; whether an earlier run has left it, and which, where that did not say itself that it failed."""
 
     run: str
+    left: bool
     takes_over: str
 
 
@@ -477,7 +478,7 @@ def make_plan(request: Request) -> Plan:
         expired=renewal.expired(situation),
         notes=_notes(situation),
         drains=_drains(situation),
-        lease=PlannedLease(run=request.own_run.name, takes_over=(situation.lease or {"run": ""})["run"]),
+        lease=PlannedLease(run=request.own_run.name, left=situation.lease is not None, takes_over=(situation.lease or {"run": ""})["run"]),
         words=dict(request.words),
         revoke=_has_to_revoke(situation),
         nodes=nodes,

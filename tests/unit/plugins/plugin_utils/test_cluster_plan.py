@@ -1837,7 +1837,8 @@ def test_one_procedure_at_a_time(lease: Any, verdict: Verdict, procedure: str, w
             make_plan(asked)
         assert [str(problem) for problem in refused.value.problems] == [refusal]
     else:
-        assert make_plan(asked)["lease"]["takes_over"] == (lease["run"] if lease else "")
+        made = make_plan(asked)["lease"]
+        assert (made["left"], made["takes_over"]) == (lease is not None, lease["run"] if lease else "")
 
 
 def test_a_living_run_is_not_taken_over_even_on_request() -> None:
