@@ -14,7 +14,7 @@ author: Quorum contributors (@quorum)
 description:
   - Moves the leadership away from a member that is about to stop, to a healthy voter. Writes pause for some milliseconds, where an election would
     let them wait for a second or two. When another member leads already, nothing is done.
-  - Runs on a control plane with a member of etcd that kubeadm made, and speaks to etcd's JSON gateway.
+  - Runs on any control plane with a member of etcd that kubeadm made, and speaks to etcd's JSON gateway.
 extends_documentation_fragment: quorum.kubeadm.attributes.changes
 options:
   away_from:

@@ -18,8 +18,8 @@ description:
   - An annotation remembers that it was this collection which cordoned the node, so that the next run takes back the cordon of one that was killed. A
     cordon without it is an administrator's, and stays.
   - Afterwards it waits until what was evicted runs again, there or elsewhere, with as many ready pods as before.
-  - Runs on a control plane and asks its own API server. For a control plane that is to be drained that is the node itself, whose kubelet speaks to the
-    same API server.
+  - A node that is not Ready confirms no pod that has ended. There it does not wait for those that were told to end.
+  - Runs on a control plane that serves, and asks its own API server.
 extends_documentation_fragment: quorum.kubeadm.attributes.changes
 attributes:
   check_mode:
@@ -82,7 +82,7 @@ from typing import Any, Callable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import MAINTENANCE, parse_node
 from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, local_kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError, KubernetesObject, as_list
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_drain import (
@@ -169,10 +169,12 @@ class Drain:
         refused: dict[Pod, str] = {}
         evicted: dict[Pod, None] = {}
         while True:
-            left = self.pods()
+            node, left = self.look(), self.pods()
+            if not parse_node(node)["ready"]:
+                left = [pod for pod in left if not pod["metadata"].get("deletionTimestamp")]
             if not left:
                 return [str(pod) for pod in evicted]
-            if self.annotations(self.look()).get(MAINTENANCE) != self.run:
+            if self.annotations(node).get(MAINTENANCE) != self.run:
                 raise DrainError(f"{self.node}: another run works on it now, so this one evicts nothing more")
             if not self._kubectl.deadline.left:
                 break

@@ -202,6 +202,25 @@ def test_an_older_run_evicts_nothing_more_once_another_one_works_on_the_node() -
     assert world.now == 2
 
 
+class ToldToEnd(list[dict[str, Any]]):
+    """Pods whose kubelet does not answer: those that are removed are only told to end."""
+
+    def remove(self, pod: dict[str, Any]) -> None:
+        self[self.index(pod)] = {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2026-11-28T16:52:30Z"}}
+
+
+@pytest.mark.parametrize(("status", "waits"), [("Unknown", False), ("True", True)])
+def test_a_node_that_is_not_ready_confirms_nothing(status: str, waits: bool) -> None:
+    world = World(allows=2)
+    world.node["status"]["conditions"] = [{"type": "Ready", "status": status}]
+    world.pods = ToldToEnd(world.pods)
+    if waits:
+        with pytest.raises(DrainError, match="was told to end and has not ended"):
+            world.drain().enter(True, False)
+    else:
+        assert len(world.drain().enter(True, False)["evicted"]) == 2 and world.now == 1
+
+
 def test_a_node_may_be_entered_without_being_drained() -> None:
     world = World()
     assert world.drain().enter(False, False) == {"changed": True, "evicted": [], "cordoned_by_others": False}
