@@ -99,7 +99,7 @@ def products(release: Release) -> tuple[Product, ...]:
         ),
         Product("cni-plugins", directory("cni-plugins"), ("bridge", "host-local", "loopback", "portmap", "ptp"), minutes=0.5),
         Product("podnet", directory("podnet"), ("podnet",), minutes=1, target="."),
-        Product("pause", directory("pause"), ("pause",), minutes=0.1, target="."),
+        Product("pause", directory("pause"), ("pause",), minutes=0.1, target=".", variables={"main.version": release.pause}),
     )
 
 

@@ -64,6 +64,12 @@ def test_kubernetes_knows_its_version() -> None:
         assert [variables[f"{package}.{name}"] for name in ("gitVersion", "gitMajor", "gitMinor")] == ["v1.37.2", "1", "37"]
 
 
+def test_pause_tells_its_version() -> None:
+    """The Job by which kubeadm tests a cluster before an upgrade runs `pause -v`, and waits a minute for its end."""
+    assert PRODUCTS["pause"].variables == {"main.version": RELEASE.pause}
+    assert '"-v"' in (PRODUCTS["pause"].source / "main.go").read_text()
+
+
 def test_a_product_is_another_one_when_anything_that_makes_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     product = PRODUCTS["pause"]
     shutil.copytree(product.source, tmp_path / "pause")
