@@ -156,8 +156,10 @@ def costs(visits: Iterable[Visit], records: Mapping[str, Sequence[Record]], clie
 
     records: what each client recorded, by its host, in the controller's time. clients: the hosts that were to measure.
     """
-    walk = merged(visits)
     segments = [segment for client, lines in records.items() for segment in segments_of(client, lines)]
+    # A run that walks twice has the facts of its first walk still where the second one did not come.
+    begun = min((float(segment.records[0][1]) for segment in segments), default=EVER[0])
+    walk = merged(visit for visit in visits if visit.ended >= begun)
     measured = [client for client, lines in records.items() if any(one[0] == "r" for one in lines)]
     edges = [EVER[0], *(moment for visit in walk for moment in (visit.began, visit.ended)), EVER[1]]
     outside = cost([OUTSIDE], list(zip(edges[::2], edges[1::2])), segments)

@@ -59,6 +59,12 @@ def test_nothing_lost() -> None:
     ]
 
 
+def test_visits_before_the_measurement_are_of_another_walk() -> None:
+    found = costs([Visit(("w3",), 20.0, 30.0), *WALK], {"w1": ended(steady(95, 135), 135.5)}, ["w1"])
+    assert [row["hosts"] for row in found["visits"]] == [["cp2"], ["cp1"], ["w1", "w2"]]
+    assert found["total"]["took"] == 30.0
+
+
 def test_each_visit_has_what_began_in_it() -> None:
     records = steady(95, 135)
     records += [
