@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,9 +105,15 @@ def test_each_component_comes_up_before_the_next_is_touched(node: Node) -> None:
     ]
     assert (node.text(API_SERVER), node.text(CONFIGURATION)) == ("new", "new")
     assert (node.root / API_SERVER).stat().st_mode & 0o777 == 0o600 and (node.root / CONFIGURATION).stat().st_mode & 0o777 == 0o644
-    # The kubelet would run whatever else lies beside the manifests.
     assert {path.name for path in (node.root / MANIFESTS).iterdir()} == {f"{name}.yaml" for name in static_pods.COMPONENTS}
     assert not kept_files.is_keeping(node.root)
+
+
+def test_the_kubelet_passes_over_what_lies_beside_the_manifests_meanwhile(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, names = os.replace, []  # type: Any, list[str]
+    monkeypatch.setattr(os, "replace", lambda source, target: (names.append(Path(source).name), replace(source, target)))
+    node.change({API_SERVER: "new"})
+    assert names and all(name.startswith(".") for name in names)
 
 
 def test_an_api_server_that_does_not_come_up_gets_its_old_manifest_back(node: Node) -> None:

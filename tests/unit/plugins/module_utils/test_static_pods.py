@@ -208,6 +208,23 @@ def test_what_does_not_come_up_says_why(node: Path, monkeypatch: pytest.MonkeyPa
         static_pods.wait_up("kube-apiserver", [101], 0.1, node, Kubelet(node, *steps))
 
 
+def test_a_component_that_ends_again_and_again_is_not_waited_for(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static_pods, "why_unhealthy", lambda component, root: "it does not answer")
+    write(node, LOG.format(1), 0, "2026-11-28T16:07:50.2Z stderr F Error: unknown flag: --nonsense\n")
+    pids = iter(range(101, 200))
+
+    def crash(_seconds: float) -> None:
+        pid = next(pids)
+        (node / f"proc/{pid}/cmdline").unlink(missing_ok=True)
+        lay_out(node, pid + 100, APISERVER, 0)
+        if pid > 101:
+            (node / f"proc/{pid + 99}/cmdline").unlink()
+
+    with pytest.raises(static_pods.NotUp, match="kube-apiserver ends again and again. Its last words: Error: unknown flag: --nonsense"):
+        static_pods.wait_up("kube-apiserver", [101], 30, node, crash)
+    assert next(pids) == 105
+
+
 def test_starting_anew_ends_the_process_in_order(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     waited: list[list[int]] = []

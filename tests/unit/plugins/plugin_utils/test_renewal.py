@@ -94,6 +94,7 @@ def test_a_cluster_that_has_expired() -> None:
     assert made["expired"] == {"control_planes": list(CONTROL_PLANES), "workers": ["w1", "w2", "w3"]}
     # All at once: there is nobody to go on serving.
     assert made["todo"] == []
+    assert plan(found({**days, "w1": {"kubelet-server": -3}}, ready=False))["todo"] == []
     for procedure in ("site", "reboot", "reconfigure"):
         with pytest.raises(Refused, match="certificates have expired on cp1, cp2 and cp3: .*; run `ansible-playbook quorum.kubeadm.renew_certificates`"):
             plan(found(days, ready=False), procedure)
