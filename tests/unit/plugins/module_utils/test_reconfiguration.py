@@ -110,8 +110,13 @@ def test_each_component_comes_up_before_the_next_is_touched(node: Node) -> None:
 
 
 def test_the_kubelet_passes_over_what_lies_beside_the_manifests_meanwhile(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace, names = os.replace, []  # type: Any, list[str]
-    monkeypatch.setattr(os, "replace", lambda source, target: (names.append(Path(source).name), replace(source, target)))
+    really, names = os.replace, []  # type: Any, list[str]
+
+    def replace(source: Path, target: Path) -> None:
+        names.append(source.name)
+        really(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
     node.change({API_SERVER: "new"})
     assert names and all(name.startswith(".") for name in names)
 
