@@ -186,7 +186,9 @@ plan:
         - By host, its C(inputs), as above, C(name) in the cluster, C(address), C(interface), C(control_plane), C(step) (V(none), V(init), V(join)
           or V(rejoin)), C(reset), C(endpoint_address) (what the endpoint's name resolves to on it), C(endpoint_address_joined) (the same once it
           has joined), C(endpoint_named) (whether C(/etc/hosts) says the first already), C(hosts_entries) (C(name) and C(address) of the nodes
-          that it knows by C(/etc/hosts)), C(sysctls), C(keeps_containerd), whether its containerd stays as it is,
+          that it knows by C(/etc/hosts)), C(sysctls), C(keeps_containerd), whether its containerd stays as it is, C(left_to_upgrade), whether
+          Kubernetes' programs do because an upgrade is under way, their C(version), the C(bundle_path) of it, C(sandbox_image),
+          C(upgrade_configuration), what C(kubeadm upgrade) is told,
           C(patches) for kubeadm (C(path) and C(content)), C(init_configuration) and C(join_configuration),
           what C(kubeadm init), or its phases, and C(kubeadm join) are told of it.
       type: dict
@@ -223,6 +225,12 @@ plan:
     kubeadm:
       description:
         - What kubeadm is told of the cluster, without secrets, C(cluster_configuration), C(kubelet_configuration) and C(kube_proxy_configuration).
+      type: dict
+    upgrade:
+      description:
+        - What an upgrade does next, None for other procedures - the version that is C(there), the next C(version), the C(further) ones of the path,
+          C(own_etcd), whether kubeadm brings the etcd of that version, and C(nodes), by host that has something to do C(mode) (V(apply) or V(node))
+          and C(drain).
       type: dict
     fetch_kubeconfig_server:
       description: The host and port that a kubeconfig on the controller has to name; empty when it is the endpoint.

@@ -395,7 +395,7 @@ def check_bundle(situation: Situation) -> Iterator[Problem]:
         source = "cluster_install_source" if inputs.install_source == "bundle" else "cluster_containerd_source"
         yield Problem("cluster_bundle_path", f"is not set, and {source} is bundle", "write the bundle's directory on the controller")
         return
-    hosts = [host for host in situation.nodes if host.in_run]
+    hosts = [host for host in situation.nodes if host.in_run and not situation.left_to_upgrade(host)]
     for version in dict.fromkeys([situation.version_of(host) for host in hosts] or [situation.version]):
         # Nodes that have everything are given nothing, and what they are given is verified there again.
         new = [

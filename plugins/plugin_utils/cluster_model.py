@@ -459,12 +459,16 @@ class Situation:
         following = self.upgrade
         return following["version"] if following else self.inputs.kubernetes_version
 
+    def left_to_upgrade(self, host: Host) -> bool:
+        """Whether a member's programs are left alone, because an upgrade is under way and this is another procedure."""
+        return host.state in MEMBER_STATES and self.upgrade is None and self.upgrade_under_way
+
     def version_of(self, host: Host) -> str:
-        """The version of Kubernetes that a node is to have after this run: while an upgrade is under way, others than it leave members as they are."""
+        """The version of Kubernetes that a node is to have after this run."""
+        if self.left_to_upgrade(host):
+            return (host.found["kubelet"]["version"] if host.found else None) or self.version
         if self.configured_version is None or self.upgrade is not None or not self.upgrade_under_way:
             return self.version
-        if host.state in MEMBER_STATES:
-            return (host.found["kubelet"]["version"] if host.found else None) or self.version
         return upgrade.joining_version(host.control_plane, self.versions, self.configured_version)
 
     def bundle_path(self, version: str) -> str:

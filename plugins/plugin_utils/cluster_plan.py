@@ -68,6 +68,7 @@ class PlannedNode(TypedDict):
     bundle_path: str
     sandbox_image: str
     keeps_containerd: bool
+    left_to_upgrade: bool
     step: Step
     reset: bool
     endpoint_address: str
@@ -237,6 +238,7 @@ def _node(host: Host, situation: Situation, patches: list[Patch]) -> PlannedNode
         bundle_path=situation.bundle_path(version),
         sandbox_image=f"{situation.inputs.image_repository}/pause:{PAUSE_TAGS.get(minor(version), PAUSE_TAGS[max(PAUSE_TAGS)])}",
         keeps_containerd=situation.keeps_containerd(host),
+        left_to_upgrade=situation.left_to_upgrade(host),
         step=situation.course.steps[host.host],
         reset=host.host in situation.course.reset,
         endpoint_address=endpoint_address,

@@ -317,6 +317,7 @@ def test_a_new_cluster() -> None:
         "bundle_path": "",
         "sandbox_image": "registry.k8s.io/pause:3.10.2",
         "keeps_containerd": False,
+        "left_to_upgrade": False,
         "step": "join",
         "reset": False,
         "endpoint_address": "198.18.64.10",
@@ -1702,6 +1703,7 @@ def test_while_versions_are_mixed_who_joins_gets_the_control_planes_and_members_
         "w2": "1.36.5",
         "w3": "1.36.5",
     }
+    assert [host for host, planned in made["nodes"].items() if planned["left_to_upgrade"]] == ["cp1", "cp2", "w1", "w2"]
     assert made["nodes"]["w3"]["bundle_path"] == f"{tmp_path}/1.36.5"
     assert any("An upgrade to 1.37.2 is under way" in warning and "quorum.kubeadm.upgrade` ends it" in warning for warning in made["warnings"])
 
