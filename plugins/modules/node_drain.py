@@ -131,14 +131,13 @@ class Drain:
         body = {"metadata": {"annotations": annotations}, **({"spec": spec} if spec else {})}
         self._kubectl("patch", "node", self.node, "--type=merge", "--patch", json.dumps(body))
 
-    def cordon(self, node: KubernetesObject) -> bool:
-        """Keep new pods away; return whether that, or anything about the marks, was news."""
+    def cordon(self, node: KubernetesObject) -> None:
+        """Keep new pods away, and remember that it was us; a cordon that somebody else has set is not ours to remember."""
         ours: dict[str, str | None] = {MAINTENANCE: self.run}
         taken = node["spec"].get("unschedulable") and CORDONED_BY not in self.annotations(node)
         if not taken:
             ours[CORDONED_BY] = self.run
         self.patch(ours, **({} if taken else {"unschedulable": True}))
-        return True
 
     def pods(self) -> list[KubernetesObject]:
         """Return the pods that have to leave."""
