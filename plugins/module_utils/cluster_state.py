@@ -53,6 +53,16 @@ class Documents(TypedDict):
     kube_proxy: str | None
 
 
+class Budget(TypedDict):
+    """A PodDisruptionBudget that lets none of its pods go now: of so many pods so many are healthy, and so many have to be."""
+
+    namespace: str
+    name: str
+    pods: int
+    healthy: int
+    required: int
+
+
 class ProcedureLease(TypedDict):
     """The Lease of the procedures: `run` is empty when its run has ended without having finished, and `failed` then says why."""
 
@@ -90,6 +100,7 @@ class Cluster(TypedDict):
     etcd_members: list[Member]
     etcd_problem: str | None
     lease: ProcedureLease | None
+    strict_budgets: list[Budget]
     bootstrap_tokens: list[BootstrapToken]
     certificates_uploaded: bool
 
@@ -160,6 +171,22 @@ def parse_lease(lease: Mapping[str, Any] | None) -> ProcedureLease | None:
     )
 
 
+def strict_budgets(budgets: Iterable[Mapping[str, Any]]) -> list[Budget]:
+    """Return the PodDisruptionBudgets, out of all, that have pods and let none of them go."""
+    statuses = [(one["metadata"], one.get("status", {})) for one in budgets]
+    return [
+        Budget(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            pods=status["expectedPods"],
+            healthy=status.get("currentHealthy", 0),
+            required=status.get("desiredHealthy", 0),
+        )
+        for metadata, status in statuses
+        if status.get("expectedPods", 0) > 0 and status.get("disruptionsAllowed", 0) < 1
+    ]
+
+
 def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[str, Any]]) -> Cluster:
     """Read the cluster from its Nodes and from kube-system's Secrets, ConfigMaps, DaemonSets, Deployments and Leases, leaving everything secret behind."""
     everything = list(objects)
@@ -192,6 +219,7 @@ def parse_cluster(nodes: Iterable[Mapping[str, Any]], objects: Iterable[Mapping[
         etcd_members=[],
         etcd_problem=None,
         lease=parse_lease(named.get(("Lease", LEASE))),
+        strict_budgets=[],
         bootstrap_tokens=bootstrap_tokens(one for one in everything if one["kind"] == "Secret"),
         certificates_uploaded=("Secret", CERTIFICATES_SECRET) in named,
     )

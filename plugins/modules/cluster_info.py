@@ -143,6 +143,13 @@ cluster:
         since: "2026-11-28T16:40:02.000000Z"
         steps: [2026-11-28T16:40:31Z enters cp2]
         failed: ""
+    strict_budgets:
+      description:
+        - The PodDisruptionBudgets that let none of their pods go now - C(namespace), C(name), how many C(pods) there are, how many of them are
+          C(healthy), and how many are C(required) to be.
+      type: list
+      elements: dict
+      sample: [{namespace: shop, name: web, pods: 2, healthy: 2, required: 2}]
     bootstrap_tokens:
       description: The bootstrap tokens. C(ours) are those of M(quorum.kubeadm.join_credentials) and M(quorum.kubeadm.kubeadm_init).
       type: list
@@ -160,7 +167,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import etcd
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster, Pool, parse_cluster, parse_pools, unreachable
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import Cluster, Pool, parse_cluster, parse_pools, strict_budgets, unreachable
 from ansible_collections.quorum.kubeadm.plugins.module_utils.control_plane import NoControlPlane, local_kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl, KubectlError, parse_objects
 from ansible_collections.quorum.kubeadm.plugins.module_utils.node_state import ETCD_MANIFEST, flag
@@ -191,7 +198,9 @@ def cluster(kubectl: Kubectl, root: Path = ROOT, asker: Callable[[Path], etcd.As
         objects = side_by_side.submit(kubectl.objects, "--namespace", "kube-system", "get", "secrets,configmaps,daemonsets,deployments,leases")
         pools = side_by_side.submit(calico_pools, kubectl)
         members = side_by_side.submit(etcd_members, root, asker)
+        budgets = side_by_side.submit(kubectl.objects, "get", "poddisruptionbudgets", "--all-namespaces")
     found = parse_cluster(nodes.result(), objects.result())
+    found["strict_budgets"] = strict_budgets(budgets.result())
     found["calico_pools"] = pools.result()
     try:
         found["etcd_members"] = members.result()

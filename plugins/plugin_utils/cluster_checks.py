@@ -761,6 +761,20 @@ def check_upgrade_health(situation: Situation) -> Iterator[Problem]:
         yield Problem(f"etcd member {listed(learners)}", "is a learner, which has no vote", "wait until it is promoted, or remove it")
 
 
+def check_upgrade_budgets(situation: Situation) -> Iterator[Problem]:
+    """Before the first node rather than at the third; where a run goes on, a pod may wait for just the node that it has to put back."""
+    living, following = situation.request.cluster, situation.upgrade
+    if living is None or following is None or situation.left_in_maintenance or not any(visit["drain"] for visit in following["nodes"].values()):
+        return
+    for budget in living["strict_budgets"]:
+        counts = f"{budget['healthy']} are healthy, {budget['required']} have to be"
+        yield Problem(
+            f"PodDisruptionBudget {budget['namespace']}/{budget['name']}",
+            f"lets none of its {budget['pods']} pods go ({counts}), so no node that has one can be emptied",
+            "repair its pods, run more of them, or allow one to be missing",
+        )
+
+
 def check_upgrade_etcd(situation: Situation) -> Iterator[Problem]:
     following = situation.upgrade
     if following:
@@ -864,6 +878,7 @@ CHECKS: tuple[tuple[Aspect, Callable[[Situation], Iterator[Problem]]], ...] = (
     ("upgrading", check_upgrade_path),
     ("upgrading", check_upgrade_hosts),
     ("upgrading", check_upgrade_health),
+    ("upgrading", check_upgrade_budgets),
     ("upgrading", check_upgrade_etcd),
     ("upgrading", check_upgrade_settings),
     ("upgrading", check_upgrade_apis),

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.bootstrap_tokens import bootstrap_tokens, make_certificate_key, make_token, revocable
-from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import parse_cluster, parse_node, parse_pools, scalar, unreachable
+from ansible_collections.quorum.kubeadm.plugins.module_utils.cluster_state import parse_cluster, parse_node, parse_pools, scalar, strict_budgets, unreachable
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_config import TOKEN_DESCRIPTION
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "cluster"
@@ -36,6 +37,7 @@ def test_cluster() -> None:
         "etcd_members": [],
         "etcd_problem": None,
         "lease": None,
+        "strict_budgets": [],
         "certificates_uploaded": False,
     }
     assert [node["name"] for node in cluster["nodes"]] == ["cp1", "cp2"]
@@ -184,3 +186,14 @@ def test_several_subnets() -> None:
     configuration = "networking:\n  podSubnet: 10.244.0.0/16,2001:db8::/56\n  serviceSubnet: 10.96.0.0/12\n"
     objects = [{"kind": "ConfigMap", "metadata": {"name": "kubeadm-config"}, "data": {"ClusterConfiguration": configuration}}]
     assert parse_cluster([], objects)["pod_subnets"] == ["10.244.0.0/16", "2001:db8::/56"]
+
+
+def test_budgets_that_let_nobody_go() -> None:
+    """As a cluster told them of two Deployments of two replicas, the pods of one of which were not ready, and of one that has no pods."""
+
+    def budget(name: str, pods: int, healthy: int, required: int, allowed: int) -> dict[str, Any]:
+        status = {"currentHealthy": healthy, "desiredHealthy": required, "disruptionsAllowed": allowed, "expectedPods": pods, "observedGeneration": 1}
+        return {"kind": "PodDisruptionBudget", "metadata": {"namespace": "shop", "name": name}, "spec": {"minAvailable": 1}, "status": status}
+
+    found = strict_budgets([budget("web", 2, 2, 1, 1), budget("served", 2, 0, 1, 0), budget("gone", 0, 0, 0, 0)])
+    assert found == [{"namespace": "shop", "name": "served", "pods": 2, "healthy": 0, "required": 1}]

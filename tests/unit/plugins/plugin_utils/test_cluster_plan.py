@@ -120,6 +120,7 @@ CLUSTER: dict[str, Any] = {
         for host in CONTROL_PLANES
     ],
     "lease": None,
+    "strict_budgets": [],
     "bootstrap_tokens": [],
     "certificates_uploaded": False,
 }
@@ -1641,10 +1642,12 @@ def test_what_stands_in_the_way_of_an_upgrade_is_told_all_at_once() -> None:
     living_cluster["etcd_members"][2]["healthy"] = False
     living_cluster["nodes"][4]["ready"] = False
     living_cluster["addons"] = {"calico-node": "quay.io/calico/node:v3.32.1"}
+    living_cluster["strict_budgets"] = [{"namespace": "shop", "name": "web", "pods": 2, "healthy": 0, "required": 1}]
     living_cluster["documents"]["cluster"] = "apiVersion: kubeadm.k8s.io/v1beta3\nfeatureGates:\n  ControlPlaneKubeletLocalMode: true\n"
     said = refusals(cluster)
     for expected in (
         "w2: is not Ready",
+        "PodDisruptionBudget shop/web: lets none of its 2 pods go (0 are healthy, 1 have to be), so no node that has one can be emptied; repair its pods",
         "cp2: its API server is not ready (refused)",
         "etcd member cp3: is not healthy",
         "cp1, cp2, cp3: etcd 3.6.8 stands in the way of Kubernetes 1.37.2",
@@ -1655,7 +1658,7 @@ def test_what_stands_in_the_way_of_an_upgrade_is_told_all_at_once() -> None:
         "kubeadm-config in kube-system: the API version v1beta3",
     ):
         assert [line for line in said if line.startswith(expected)], expected
-    assert not any("resource.k8s.io" in line for line in said) and len(said) == 9
+    assert not any("resource.k8s.io" in line for line in said) and len(said) == 10
 
 
 @pytest.mark.parametrize(
@@ -1870,3 +1873,12 @@ def test_measuring_is_switched_on_the_command_line(given: Any, read: bool) -> No
 def test_how_many_workers_at_once_is_a_number_or_a_percentage(wrong: Any) -> None:
     with pytest.raises(Refused, match="cluster_workers_at_once: .* write "):
         walked(inputs={"cluster_workers_at_once": wrong})
+
+
+def test_a_strict_budget_does_not_matter_where_nobody_is_drained_or_a_run_goes_on() -> None:
+    budget = {"namespace": "shop", "name": "web", "pods": 1, "healthy": 0, "required": 1}
+    patch, stopped = at("1.37.1"), at("1.36.5")
+    for cluster in (patch, stopped):
+        cluster["cluster"]["strict_budgets"] = [budget]
+    stopped["cluster"]["nodes"][3]["annotations"] = {"quorum.kubeadm/maintenance": "a run"}
+    assert upgrade(patch)["todo"] == upgrade(stopped)["todo"] == list(SIX)
