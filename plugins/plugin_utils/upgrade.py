@@ -57,11 +57,6 @@ class NodeVersions(NamedTuple):
         """Whether its kubelet has, the program or the one that runs."""
         return older(self.kubelet, version) or older(self.running, version)
 
-    def begun(self, version: str) -> bool:
-        """Whether a part of the node has the version already, and another has not."""
-        there = [self.kubelet, *(self.components.get(name) for name in COMPONENTS if self.control_plane)]
-        return self.behind(version) and any(one is not None and not older(one, version) for one in there)
-
 
 class Visit(TypedDict):
     """What an upgrade does on one node."""
