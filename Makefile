@@ -24,7 +24,7 @@ setup: ## Install what the lab and the tests need (the other commands do it them
 
 test: lint docs unit molecule ## Everything that CI runs
 
-test-long: setup ## What takes hours: upgrades killed at six moments, two minors, certificates that expire, reboots
+test-long: setup ## What takes hours: the life of a cluster, upgrades killed at six moments, two minors, certificates that expire, reboots
 	tests/long/run
 
 lint: setup ## yamllint, ansible-lint, mypy, the changelog, ansible-test sanity, galaxy-importer
