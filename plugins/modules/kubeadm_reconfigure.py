@@ -87,7 +87,7 @@ files:
   sample: [/etc/kubernetes/manifests/kube-apiserver.yaml]
 restored:
   description: Whether the node serves with its old settings again.
-  returned: when a component did not come up
+  returned: when a component did not come up, or kubeadm refuses the documents
   type: bool
 """
 
@@ -174,7 +174,11 @@ def main() -> None:
             change = planned(module.params, Path(module.tmpdir), runner)
             module.exit_json(**reconfigure(module.params, change, module.check_mode, runner))
     except KubeadmError as error:
-        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        # It refuses the documents: no component has been touched.
+        if not module.check_mode:
+            kept_files.put_back(ROOT)
+            kept_files.forget(ROOT)
+        module.fail_json(msg=str(error), restored=True, rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
     except Failed as error:
         module.fail_json(msg=str(error), restored=error.restored)
     except (BusyError, OSError) as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils import kept_files, static_pods
-from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result
+from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result, run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_render import Difference
+from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_run import KubeadmError
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubectl import Deadline, Kubectl
 from ansible_collections.quorum.kubeadm.plugins.module_utils.reconfiguration import Change
 from ansible_collections.quorum.kubeadm.plugins.modules import kubeadm_reconfigure, kubeadm_upload, node_marks
@@ -189,3 +191,19 @@ def test_files_are_kept_before_somebody_writes_them(tmp_path: Path, monkeypatch:
     assert not kept_files.is_keeping(tmp_path)
     assert run_module("kubeadm_reconfigure", state="kept", files=["/policy.yaml"])["changed"] is False
     assert (tmp_path / kept_files.BEFORE / "policy.yaml").read_text() == "old"
+
+
+def test_documents_that_kubeadm_refuses_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_module: Any) -> None:
+    def refuse(*_arguments: object) -> Change:
+        raise KubeadmError("kubeadm init phase kubelet-start", Result(1, "", "error: unknown field maxPodz"))
+
+    (tmp_path / "etc/kubernetes").mkdir(parents=True)
+    (tmp_path / "policy.yaml").write_text("old")
+    monkeypatch.setattr(kubeadm_reconfigure, "ROOT", tmp_path)
+    monkeypatch.setattr(kubeadm_reconfigure, "exclusively", lambda: contextlib.nullcontext(run))
+    monkeypatch.setattr(kubeadm_reconfigure, "planned", refuse)
+    run_module("kubeadm_reconfigure", state="kept", files=["/policy.yaml"])
+    (tmp_path / "policy.yaml").write_text("new")
+    result = run_module("kubeadm_reconfigure")
+    assert (result["failed"], result["restored"]) == (True, True) and "unknown field maxPodz" in result["msg"]
+    assert (tmp_path / "policy.yaml").read_text() == "old" and not kept_files.is_keeping(tmp_path)
