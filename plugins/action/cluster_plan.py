@@ -54,7 +54,10 @@ class ActionModule(ControllerAction):
             cluster=living,
             procedure=procedure,
             said=frozenset(load_extra_vars(self._loader)),
-            words={word: plain(value) for word, value in resolved(task_vars, (word for word in procedure.words if word in task_vars), self._templar.template).items()},
+            words={
+                word: plain(value)
+                for word, value in resolved(task_vars, (word for word in procedure.words if word in task_vars), self._templar.template).items()
+            },
             own_run=own,
             lease_verdict=judge(living["lease"]["run"], own) if living and living.get("lease") else "unknown",
         )

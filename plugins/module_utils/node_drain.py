@@ -122,7 +122,10 @@ def workloads(pods: Iterable[KubernetesObject], owners: Iterable[KubernetesObjec
             owner = controller(known[key])
             if owner and (owner["kind"], namespace, owner["name"]) in known:
                 found.pop(key)
-    return [Workload(kind=kind, namespace=namespace, name=name, ready=one.get("status", {}).get("readyReplicas", 0)) for (kind, namespace, name), one in found.items()]
+    return [
+        Workload(kind=kind, namespace=namespace, name=name, ready=one.get("status", {}).get("readyReplicas", 0))
+        for (kind, namespace, name), one in found.items()
+    ]
 
 
 def merged(before: Iterable[Workload], now: Iterable[Workload]) -> list[Workload]:

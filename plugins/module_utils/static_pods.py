@@ -103,7 +103,9 @@ def _healthz(url_scheme: str, address: str, port: int, path: str) -> str | None:
     # They sign their certificates themselves, at each start.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = (
-        http.client.HTTPSConnection(address, port, timeout=2, context=context) if url_scheme == "https" else http.client.HTTPConnection(address, port, timeout=2)
+        http.client.HTTPSConnection(address, port, timeout=2, context=context)
+        if url_scheme == "https"
+        else http.client.HTTPConnection(address, port, timeout=2)
     )
     where = f"{url_scheme}://{address}:{port}{path}"
     try:

@@ -91,7 +91,9 @@ def kept(kubectl: Kubectl) -> dict[str, str]:
     objects = kubectl.objects(*IN_KUBE_SYSTEM, "get", "configmaps/kubeadm-config", "configmaps/kubelet-config", "--ignore-not-found")
     objects += kubectl.objects(*IN_KUBE_SYSTEM, "get", "configmaps/kube-proxy", "daemonsets/kube-proxy", "deployments/coredns", "--ignore-not-found")
     return {
-        f"{one['kind']} {one['metadata']['name']}": "".join(one["data"].values()) if "data" in one else json.dumps(one.get("spec"), indent=2, sort_keys=True) + "\n"
+        f"{one['kind']} {one['metadata']['name']}": (
+            "".join(one["data"].values()) if "data" in one else json.dumps(one.get("spec"), indent=2, sort_keys=True) + "\n"
+        )
         for one in objects
     }
 

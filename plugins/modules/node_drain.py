@@ -238,7 +238,8 @@ class Drain:
                 missing = self.missing(wanted)
             if missing:
                 raise DrainError(
-                    f"{self.node} takes pods again, but after {self._kubectl.deadline.seconds:g} s not all that was evicted runs again: {'; '.join(missing)}. See "
+                    f"{self.node} takes pods again, but after {self._kubectl.deadline.seconds:g} s not all that was evicted runs again: "
+                    f"{'; '.join(missing)}. See "
                     "`kubectl get events`"
                 )
             self.patch({MAINTENANCE: None, EVICTED: None})

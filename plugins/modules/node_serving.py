@@ -122,7 +122,8 @@ def main() -> None:
             module.exit_json(changed=False, seconds=round(deadline.seconds - deadline.left, 1))
         if not deadline.left:
             module.fail_json(
-                msg=f"{given['node']} does not serve again after {given['timeout']:g} s: {'; '.join(problems)}. See `journalctl -u kubelet` and /var/log/pods there"
+                msg=f"{given['node']} does not serve again after {given['timeout']:g} s: {'; '.join(problems)}. "
+                "See `journalctl -u kubelet` and /var/log/pods there"
             )
         time.sleep(PAUSE)
 

@@ -67,7 +67,8 @@ def main() -> None:
         waited_for.update(dict.fromkeys(found))
         if not deadline.left:
             module.fail_json(
-                msg=f"after {given['timeout']:g} s something of the run that died is still at work here: {', '.join(found)}. Wait for it or end it, and run again"
+                msg=f"after {given['timeout']:g} s something of the run that died is still at work here: {', '.join(found)}. "
+                "Wait for it or end it, and run again"
             )
         time.sleep(PAUSE)
     module.exit_json(changed=False, waited_for=list(waited_for))

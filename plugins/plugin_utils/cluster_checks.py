@@ -711,7 +711,6 @@ def check_authorities(situation: Situation) -> Iterator[Problem]:
             yield Problem(host.host, f"{listed(expired)} has expired", "no procedure makes a CA anew yet: build a new cluster")
 
 
-
 def _networks(texts: Iterable[str]) -> str:
     return ", ".join(str(ipaddress.ip_network(text)) for text in texts)
 

@@ -305,7 +305,11 @@ def _notes(situation: Situation) -> dict[str, str]:
         *((host, f"containerd {situation.containerd_version}") for host in situation.containerd_todo),
         *((host, f"etcd gives back {size} MiB") for host, size in gives_back.items()),
     ]
-    return {host.host: ", ".join(note for name, note in said if name == host.host) for host in situation.nodes if any(name == host.host for name, _note in said)}
+    return {
+        host.host: ", ".join(note for name, note in said if name == host.host)
+        for host in situation.nodes
+        if any(name == host.host for name, _note in said)
+    }
 
 
 def _has_to_revoke(situation: Situation) -> bool:

@@ -10,7 +10,7 @@ visits are the controller's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from ansible_collections.quorum.kubeadm.plugins.plugin_utils.drill_analysis import STARVED, Record, lost_writes, requests_of, watch_stalled
 

@@ -82,7 +82,10 @@ def lines(made: Visits, procedure: str, drains: bool, notes: Mapping[str, str]) 
 
 
 def failures(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Why visits did not end as they should, by host, from the facts that `playbooks/maintenance/visit.yml` leaves; those that are under way are not among them."""
+    """Why visits did not end as they should, by host, from the facts that `playbooks/maintenance/visit.yml` leaves.
+
+    Those that are under way are not among them.
+    """
     told: dict[str, str] = {}
     for host in hosts:
         facts = hostvars[host]

@@ -50,7 +50,8 @@ def test_a_later_etcd_is_compiled_and_has_an_image_beside_kubeadms_own() -> None
 
 def test_test_pods_are_the_same_in_every_version() -> None:
     playbook = Path(__file__).resolve().parents[3] / "playbooks/verify.yml"
-    assert {release.agnhost_image for release in RELEASES.values()} == {re.search(r"registry[^']*/agnhost:[\d.]+", playbook.read_text()).group(0)}  # type: ignore[union-attr]
+    named = re.search(r"registry[^']*/agnhost:[\d.]+", playbook.read_text())
+    assert named and {release.agnhost_image for release in RELEASES.values()} == {named.group(0)}
 
 
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda release: release.kubernetes)

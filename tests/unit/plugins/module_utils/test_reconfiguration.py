@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -110,7 +109,8 @@ def test_each_component_comes_up_before_the_next_is_touched(node: Node) -> None:
 
 
 def test_the_kubelet_passes_over_what_lies_beside_the_manifests_meanwhile(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    really, names = os.replace, []  # type: Any, list[str]
+    names: list[str] = []
+    really = os.replace
 
     def replace(source: Path, target: Path) -> None:
         names.append(source.name)
@@ -224,7 +224,10 @@ kubelet.service: Main process exited, code=exited, status=1/FAILURE
 def test_waiting_for_the_kubelet(tmp_path: Path, healthz: int) -> None:
     (tmp_path / "var/lib/kubelet").mkdir(parents=True)
     (tmp_path / CONFIGURATION).write_text(f"healthzBindAddress: 127.0.0.1\nhealthzPort: {healthz}\n")
-    runner = lambda argv, stdin=None: Result(0, JOURNAL, "")  # noqa: E731
+
+    def runner(argv: Sequence[str], stdin: str | None = None) -> Result:
+        return Result(0, JOURNAL, "")
+
     reconfiguration.wait_kubelet(0, runner, tmp_path)
     (tmp_path / CONFIGURATION).write_text("healthzPort: 1\n")
     with pytest.raises(NotUp, match=r'the kubelet is not up after 0 seconds: its /healthz does not answer: .* Its last words: E1128 .*"command failed"'):

@@ -37,7 +37,8 @@ class Database:
         if url.endswith("/defragment"):
             self.size = self.in_use
             return {"header": {}}
-        return {"header": {"member_id": "1"}, "version": "3.7.0", "leader": "1", "dbSize": str(self.size), "dbSizeInUse": str(self.in_use), "dbSizeQuota": str(self.quota)}
+        sizes = {"dbSize": str(self.size), "dbSizeInUse": str(self.in_use), "dbSizeQuota": str(self.quota)}
+        return {"header": {"member_id": "1"}, "version": "3.7.0", "leader": "1", **sizes}
 
 
 @pytest.mark.parametrize(

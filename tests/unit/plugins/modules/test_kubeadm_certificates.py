@@ -186,7 +186,10 @@ def test_a_worker_has_its_own_alone(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("missing", "refusal"),
-    [("etc/kubernetes/pki/ca.key", "cannot be renewed here, since .*/pki/ca.key is not on this host"), ("etc/kubernetes/kubelet.conf", "belongs to no cluster")],
+    [
+        ("etc/kubernetes/pki/ca.key", "cannot be renewed here, since .*/pki/ca.key is not on this host"),
+        ("etc/kubernetes/kubelet.conf", "belongs to no cluster"),
+    ],
 )
 def test_what_is_refused(machine: Machine, missing: str, refusal: str) -> None:
     (machine.root / missing).unlink()

@@ -185,7 +185,8 @@ def test_what_was_evicted_is_waited_for_while_the_node_takes_pods_again() -> Non
 def test_what_does_not_run_again_is_named_and_the_mark_stays_for_the_next_run() -> None:
     world = World(allows=2)
     world.drain().enter(True, False)
-    with pytest.raises(DrainError, match="w3 takes pods again, but after 30 s not all that was evicted runs again: Deployment shop/web has 0 ready pods, and had 2"):
+    expected = "w3 takes pods again, but after 30 s not all that was evicted runs again: Deployment shop/web has 0 ready pods, and had 2"
+    with pytest.raises(DrainError, match=expected):
         world.drain().leave(False)
     assert set(world.ours) == {"maintenance", "evicted"} and world.node["spec"] == {}
 

@@ -126,7 +126,8 @@ def test_the_cluster_keeps_what_is_described() -> None:
         "kubeadm init phase upload-config kubelet",
     ]
     assert '"kubernetesVersion": "v1.37.2"' in cluster.given[1] and '"directory": "/etc/kubernetes/quorum.kubeadm/patches"' in cluster.given[1]
-    shown = {"before_header": "ConfigMap kubeadm-config", "after_header": "ConfigMap kubeadm-config", "before": "certSANs: [old]\n", "after": "certSANs: [new]\n"}
+    header = "ConfigMap kubeadm-config"
+    shown = {"before_header": header, "after_header": header, "before": "certSANs: [old]\n", "after": "certSANs: [new]\n"}
     assert outcome == {"changed": True, "restarted": False, "diff": [shown]}
     # The next control plane does so too, and changes nothing.
     assert not kubeadm_upload.upload({**PARAMETERS, "parts": ["kubeadm-config"]}, False, cluster.run, cluster.kubectl())["changed"]

@@ -124,6 +124,8 @@ CLUSTER: dict[str, Any] = {
     "bootstrap_tokens": [],
     "certificates_uploaded": False,
 }
+
+
 def images(version: str, etcd: str = "3.6.14-0") -> dict[str, str]:
     names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     return {"etcd": f"registry.k8s.io/etcd:{etcd}", **{name: f"registry.k8s.io/{name}:v{version}" for name in names}}
@@ -139,7 +141,11 @@ def at(version: str, **others: str) -> dict[str, Any]:
     versions = {host: others.get(host, version) for host in SIX}
     found = {
         host: (control_plane if host in CONTROL_PLANES else worker)(
-            host, kubelet={"version": has}, images=images(has) if host in CONTROL_PLANES else {}, upgrade=FACTS, containerd={"version": "2.3.7", "candidate": None}
+            host,
+            kubelet={"version": has},
+            images=images(has) if host in CONTROL_PLANES else {},
+            upgrade=FACTS,
+            containerd={"version": "2.3.7", "candidate": None},
         )
         for host, has in versions.items()
     }
@@ -273,7 +279,9 @@ def test_calico_of_a_manifest_is_what_its_image_says(tmp_path: Path) -> None:
 )
 def test_members_with_enough_to_give_back_are_defragmented(words: dict[str, Any], todo: list[str]) -> None:
     sizes = {"cp1": (3 * 2**20, 2 * 2**20), "cp2": (170 * 2**20, 50 * 2**20), "cp3": (None, None)}
-    members = [{**member, "leader": member["name"] == "cp2", **dict(zip(("db_size", "db_in_use"), sizes[member["name"]]))} for member in CLUSTER["etcd_members"]]
+    members = [
+        {**member, "leader": member["name"] == "cp2", **dict(zip(("db_size", "db_in_use"), sizes[member["name"]]))} for member in CLUSTER["etcd_members"]
+    ]
     made = plan(found=living(), cluster={**CLUSTER, "etcd_members": members}, procedure="etcd_defragment", words=words)
     assert (made["todo"], made["drains"]) == (todo, False)
     assert made["notes"]["cp2"] == "leads etcd, etcd gives back 120 MiB" and "cp3" not in made["notes"]
@@ -1810,7 +1818,8 @@ def test_what_an_earlier_run_has_left_is_said() -> None:
             "unknown",
             "reboot",
             {},
-            f"this cluster: reboot is at work, begun at 2026-11-28T16:53:28Z by {RUN}, and from here it cannot be seen whether that run lives; wait until it has "
+            f"this cluster: reboot is at work, begun at 2026-11-28T16:53:28Z by {RUN}, and from here it cannot be seen whether that run lives; "
+            "wait until it has "
             "ended; if that run is dead, say -e procedure_takeover=yes",
         ),
         (LEASE, "unknown", "reboot", {"procedure_takeover": "yes"}, None),
