@@ -16,24 +16,9 @@ description:
     is none.
   - What the next run of C(quorum.kubeadm.site) applies by itself is no difference.
   - Works on the controller alone, without a connection to any host, and never changes anything.
-extends_documentation_fragment: quorum.kubeadm.attributes.reads
-options:
-  plan:
-    description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.
-    type: dict
-    required: true
-  cluster:
-    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, when a control plane could be asked.
-    type: dict
-    default: {}
-  found_variable:
-    description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
-    type: str
-    default: found
-  files_variable:
-    description: The variable in which each node has the registered result of M(quorum.kubeadm.kubeadm_files).
-    type: str
-    default: kubeadm_files
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes.reads
+  - quorum.kubeadm.compared
 seealso:
   - module: quorum.kubeadm.cluster_plan
   - module: quorum.kubeadm.kubeadm_files

@@ -14,24 +14,10 @@ description:
     has to be done there.
   - Fails where a node could not be compared, and while an upgrade is under way.
   - Works on the controller alone, without a connection to any host, and never changes anything.
-extends_documentation_fragment: quorum.kubeadm.attributes.reads
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes.reads
+  - quorum.kubeadm.compared
 options:
-  plan:
-    description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.
-    type: dict
-    required: true
-  cluster:
-    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, when a control plane could be asked.
-    type: dict
-    default: {}
-  found_variable:
-    description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
-    type: str
-    default: found
-  files_variable:
-    description: The variable in which each node has the registered result of M(quorum.kubeadm.kubeadm_files).
-    type: str
-    default: kubeadm_files
   written_variable:
     description: >-
       The variable in which each node has the registered result, in check mode, of the role P(quorum.kubeadm.control_plane_files#role). Hosts on which it

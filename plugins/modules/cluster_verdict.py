@@ -15,19 +15,13 @@ description:
   - Takes the plan and what was found on the hosts, in the cluster and by pods, and prints one line for each thing that has to be true.
     A line that is not names what is wrong and where to look. Fails when there is such a line.
   - Works on the controller alone, without a connection to any host, and never changes anything.
-extends_documentation_fragment: quorum.kubeadm.attributes.reads
+extends_documentation_fragment:
+  - quorum.kubeadm.attributes.reads
+  - quorum.kubeadm.compared
 attributes:
   check_mode:
     details: What was not gathered in check mode is shown as not checked.
 options:
-  plan:
-    description: The C(plan) that M(quorum.kubeadm.cluster_plan) returned.
-    type: dict
-    required: true
-  cluster:
-    description: The C(cluster) that M(quorum.kubeadm.cluster_info) returned, when a control plane could be asked.
-    type: dict
-    default: {}
   pods:
     description: The result of M(quorum.kubeadm.pod_probe). Without C(pods) in it, the probe was not run.
     type: dict
@@ -36,10 +30,6 @@ options:
     description: What M(quorum.kubeadm.balancer_verdict) returned, where a load balancer stands before the API servers.
     type: dict
     default: {}
-  found_variable:
-    description: The variable in which each host has the registered result of M(quorum.kubeadm.node_info).
-    type: str
-    default: found
   proxy_variable:
     description: The variable in which each proxy has the registered result of M(quorum.kubeadm.proxy_info).
     type: str
@@ -48,10 +38,6 @@ options:
     description: The variable in which hosts have the registered result of M(quorum.kubeadm.tls_probe) of the endpoint.
     type: str
     default: endpoint
-  files_variable:
-    description: The variable in which each node has the registered result of M(quorum.kubeadm.kubeadm_files).
-    type: str
-    default: kubeadm_files
 seealso:
   - module: quorum.kubeadm.cluster_plan
   - module: quorum.kubeadm.cluster_info
