@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 from ansible_collections.quorum.kubeadm.plugins.module_utils.command import Result, Runner, run
 from ansible_collections.quorum.kubeadm.plugins.module_utils.kubeadm_config import Document, render, reset_configuration
@@ -41,6 +41,11 @@ class KubeadmError(RuntimeError):
         how = f"was killed by signal {-result.rc}" if result.rc < 0 else f"failed (exit status {result.rc})"
         super().__init__(f"{what} {how}: {last_words(result)}")
         self.result = Result(result.rc, redact(result.stdout), redact(result.stderr))
+
+    @property
+    def returned(self) -> dict[str, Any]:
+        """What a module returns of kubeadm beside its message: exit status and output."""
+        return self.result._asdict()
 
 
 class BusyError(RuntimeError):

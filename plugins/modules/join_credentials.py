@@ -262,7 +262,7 @@ def main() -> None:
             module.exit_json(**revoke(module.check_mode, kubectl))
         module.exit_json(**mint(params, module.check_mode, run, kubectl))
     except KubeadmError as error:
-        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        module.fail_json(msg=str(error), **error.returned)
     except NoControlPlane as error:
         if module.check_mode:
             module.exit_json(**foresee(params))

@@ -342,7 +342,7 @@ def main() -> None:
         with exclusively() as runner:
             module.exit_json(**work(module.params, module.check_mode, runner))
     except KubeadmError as error:
-        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        module.fail_json(msg=str(error), **error.returned)
     except (BusyError, CertificateError, OSError, Refused) as error:
         module.fail_json(msg=str(error))
 

@@ -294,7 +294,7 @@ def main() -> None:
             kubectl = Kubectl(str(ROOT / ADMIN_KUBECONFIG), Deadline(module.params["cleanup_timeout"]))
             module.exit_json(**join(module.params, module.check_mode, runner, kubectl))
     except KubeadmError as error:
-        module.fail_json(msg=explained(str(error)), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        module.fail_json(msg=explained(str(error)), **error.returned)
     except (EtcdError, KubectlError) as error:
         module.fail_json(msg=f"what an earlier join left of this node in etcd cannot be removed: {error}")
     except (BusyError, CertificateError, OSError, Refused) as error:

@@ -178,7 +178,7 @@ def main() -> None:
         if not module.check_mode:
             kept_files.put_back(ROOT)
             kept_files.forget(ROOT)
-        module.fail_json(msg=str(error), restored=True, rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        module.fail_json(msg=str(error), restored=True, **error.returned)
     except Failed as error:
         module.fail_json(msg=str(error), restored=error.restored)
     except (BusyError, OSError) as error:

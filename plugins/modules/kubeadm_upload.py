@@ -151,7 +151,7 @@ def main() -> None:
     try:
         module.exit_json(**upload(module.params, module.check_mode, run, local_kubectl(Deadline(module.params["timeout"]))))
     except KubeadmError as error:
-        module.fail_json(msg=str(error), rc=error.result.rc, stdout=error.result.stdout, stderr=error.result.stderr)
+        module.fail_json(msg=str(error), **error.returned)
     except (KubectlError, NoControlPlane, OSError) as error:
         module.fail_json(msg=str(error))
 
