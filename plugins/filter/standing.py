@@ -49,7 +49,8 @@ from ansible_collections.quorum.kubeadm.plugins.plugin_utils.visits import failu
 
 def standing(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The hosts of which no visit has failed; all of them, where none is left."""
-    return [host for host in hosts if host not in failures(hosts, hostvars)] or list(hosts)
+    failed = failures(hosts, hostvars)
+    return [host for host in hosts if host not in failed] or list(hosts)
 
 
 class FilterModule:
